@@ -8,6 +8,7 @@ use alien_core::{
 };
 use async_trait::async_trait;
 
+use crate::client::PROFILE;
 use crate::target::{Agent, Target, Trust};
 use crate::{Aws, Config, admin, agent, vendor};
 
@@ -21,36 +22,27 @@ const BOUNDARY: ConnectOption = ConnectOption {
     side: Side::Admin,
 };
 
-async fn config(connection: &Connection) -> Result<Config> {
-    let url = connection.endpoint_url()?;
-    let config = Config::found().await.with_calls(connection.calls.clone());
-    Ok(match url {
-        Some(url) => config.with_endpoint(url),
-        None => config,
-    })
-}
-
 #[async_trait]
 impl Connect for Adapter {
     type Cloud = Aws;
 
-    const OPTIONS: &'static [ConnectOption] = &[BOUNDARY, ConnectOption::ENDPOINT_URL];
+    const OPTIONS: &'static [ConnectOption] = &[BOUNDARY, PROFILE, ConnectOption::ENDPOINT_URL];
 
     async fn admin(&self, id: DeploymentId, target: Target, connection: &Connection) -> Result<Admin> {
         let wrong = |what: String| Error::new(ErrorKind::Input, what).at(BOUNDARY.name);
         let boundary = connection.get(BOUNDARY.name).map(str::parse).transpose();
         let boundary = boundary.map_err(|error: alien_core::TextError| wrong(error.to_string()))?;
-        let config = config(connection).await?;
+        let config = Config::connected(connection).await?;
         let config = boundary.into_iter().fold(config, Config::with_boundary);
         Ok(admin(&config, id, target))
     }
 
     async fn vendor(&self, _: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
-        Ok(vendor(&config(connection).await?.with_operator(&connection.operator)))
+        Ok(vendor(&Config::connected(connection).await?.with_operator(&connection.operator)))
     }
 
     async fn agent(&self, _: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
-        Ok(agent(&config(connection).await?.with_operator(&connection.operator)))
+        Ok(agent(&Config::connected(connection).await?.with_operator(&connection.operator)))
     }
 
     /// EKS gives a pod a token, and the role that it is for, where its service account names a role.

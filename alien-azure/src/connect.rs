@@ -105,7 +105,7 @@ fn signed(target: &Target, connection: &Connection) -> Result<Option<VendorToken
 }
 
 /// Finds the source of the vendor's token: the option, or one of the variables.
-fn token(target: &Target, connection: &Connection) -> Result<VendorToken> {
+pub(crate) fn token(target: &Target, connection: &Connection) -> Result<VendorToken> {
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     if let Some(token) = signed(target, connection)? {
         return Ok(token);

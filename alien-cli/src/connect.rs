@@ -46,8 +46,12 @@ pub(crate) async fn manager(args: &Record) -> Result<Manager, Failure> {
 }
 
 fn connection<W>(flags: &Flags<W>) -> Connection {
-    let connection = Connection::new(CallConfig::default().with_retries(retries()), operator());
-    flags.given.iter().fold(connection, |connection, (name, text)| connection.with_option(name, text))
+    flags.given.iter().fold(with(CallConfig::default()), |connection, (name, text)| connection.with_option(name, text))
+}
+
+/// A connection without options, whose calls are made so.
+pub(crate) fn with(calls: CallConfig) -> Connection {
+    Connection::new(calls.with_retries(retries()), operator())
 }
 
 /// Says what is waited for, once for each reason, if that takes longer than a moment. What was made a moment ago and is not seen
@@ -75,7 +79,7 @@ pub(crate) fn operator() -> String {
 }
 
 /// Names the flag that an error is about.
-fn at_flag(cloud: Cloud, error: Error) -> Failure {
+pub(crate) fn at_flag(cloud: Cloud, error: Error) -> Failure {
     if !error.problems().is_empty() {
         return Failure::Input(error.problems().iter().cloned().map(target::at_flag).collect());
     }

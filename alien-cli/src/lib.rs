@@ -1,5 +1,5 @@
-//! The programs `alien`, for the vendor, and `alien-deploy`, for the customer's admin. They only parse, call the
-//! library, and print.
+//! The programs `alien`, for the vendor, `alien-deploy`, for the customer's admin, and `alien-prove`, for both. They only parse, call
+//! the library, and print.
 
 mod args;
 mod ask;
@@ -20,6 +20,7 @@ mod near;
 mod output;
 mod permissions;
 mod progress;
+mod prove;
 mod redeploy;
 mod repository;
 #[cfg(test)]
@@ -39,7 +40,7 @@ use alien_core::Exit;
 use alien_core::adapter::printable;
 use clap::Parser;
 
-use args::{admin, vendor};
+use args::{admin, prove as proof, vendor};
 use output::Failure;
 use output::failed::Failed;
 
@@ -105,6 +106,21 @@ pub fn alien_deploy() -> ExitCode {
             Command::Agent(args) => deploy::agent(&args, shown),
             Command::Completions(args) => manual::completions::<admin::Args>(args.shell, shown),
             Command::Man(args) => manual::pages::<admin::Args>(&args.folder, shown),
+        }
+    })
+}
+
+/// Runs the program `alien-prove`.
+#[must_use]
+pub fn alien_prove() -> ExitCode {
+    program(|proof::Args { shown, command }: proof::Args| {
+        use proof::Command;
+        match command {
+            // It says itself what is left.
+            Command::Run(args) => run(prove::run(args, shown)),
+            Command::Facts(args) => prove::facts(&args, shown),
+            Command::Completions(args) => manual::completions::<proof::Args>(args.shell, shown),
+            Command::Man(args) => manual::pages::<proof::Args>(&args.folder, shown),
         }
     })
 }

@@ -5,14 +5,15 @@ use std::{env, fs};
 
 use alien_core::{Comparison, DestroyReport, LogLine, Plan, Report, Reviewed};
 use alien_fleet::{Entry, Listed, Status, Token};
+use alien_prove::Findings;
 use clap::{Command, CommandFactory as _};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use crate::args::{admin, vendor};
+use crate::args::{admin, prove, vendor};
 use crate::output::failed::Failed;
-use crate::{check, deploy, fleet, invite, keys, manual, repository, serve, update, watch};
+use crate::{check, deploy, fleet, invite, keys, manual, prove as proved, repository, serve, update, watch};
 
 /// The permission documents of all three layers, in the cloud's own form.
 #[derive(JsonSchema)]
@@ -31,6 +32,15 @@ struct Documents {
 enum Release {
     Foreseen(fleet::Foresight),
     Released(fleet::Report),
+}
+
+/// What a proof found; with `--dry-run`, what it would call.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "the form of two types")]
+enum Proof {
+    Found(Findings),
+    Foreseen(proved::DryRun),
 }
 
 /// Any JSON Schema.
@@ -91,6 +101,10 @@ const RESULTS: &[(&str, Define)] = &[
     ("alien-manager-token-list", of::<Vec<Token>>),
     ("alien-manager-token-revoke", of::<Token>),
     ("alien-permissions", of::<Documents>),
+    ("alien-prove-completions", of::<manual::Completions>),
+    ("alien-prove-facts", of::<Vec<proved::Relied>>),
+    ("alien-prove-man", of::<manual::Pages>),
+    ("alien-prove-run", of::<Proof>),
     ("alien-redeploy", of::<watch::Beat>),
     ("alien-register", of::<invite::Registered>),
     ("alien-release", of::<Release>),
@@ -134,7 +148,7 @@ fn results() -> Value {
     }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "What `alien` and `alien-deploy` print with `--json`",
+        "title": "What `alien`, `alien-deploy` and `alien-prove` print with `--json`",
         "description": "`$defs` has what each command prints, by the name of its man page, and what any prints in its \
             place if it fails: `error`.",
         "$defs": definitions,
@@ -167,7 +181,7 @@ fn leaves(command: &Command, name: &str, tell: &mut dyn FnMut(String, &Command))
 #[test]
 fn every_command_takes_json_and_has_a_schema() {
     let mut names = BTreeSet::from(["error".to_owned()]);
-    for mut command in [vendor::Args::command(), admin::Args::command()] {
+    for mut command in [vendor::Args::command(), admin::Args::command(), prove::Args::command()] {
         command.build();
         leaves(&command, command.get_name(), &mut |name, command| {
             let json = command.get_arguments().find(|argument| argument.get_long() == Some("json"));

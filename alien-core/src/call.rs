@@ -18,6 +18,7 @@ use crate::cloud::{Cloud, Kinds, Operation, Rows};
 use crate::context::DeploymentContext;
 use crate::deployment::DeploymentId;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::exchange::Exchanges;
 use crate::permission::{Grants, Layer, Set, Subject, SubjectType};
 use crate::resource::Resource;
 
@@ -103,6 +104,8 @@ pub struct CallConfig {
     pub recorder: Option<Recorder>,
     /// Receives each failure after which a call is tried again.
     pub retries: Option<Retries>,
+    /// Receives every request and its answer.
+    pub exchanges: Option<Exchanges>,
 }
 
 #[cfg(feature = "tokio")]
@@ -116,7 +119,7 @@ impl CallConfig {
     /// Uses this clock and the default [`Retry`], and tells nobody.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, retry: Retry::default(), recorder: None, retries: None }
+        Self { clock, retry: Retry::default(), recorder: None, retries: None, exchanges: None }
     }
 
     /// Sets how calls are retried.
@@ -137,6 +140,14 @@ impl CallConfig {
     #[must_use]
     pub fn with_retries(mut self, retries: Retries) -> Self {
         self.retries = Some(retries);
+        self
+    }
+
+    /// Sets a function that receives every request and its answer, without secrets: to record what a cloud says. The adapters of AWS
+    /// and Azure call it; Google's clients show neither.
+    #[must_use]
+    pub fn with_exchanges(mut self, exchanges: Exchanges) -> Self {
+        self.exchanges = Some(exchanges);
         self
     }
 }

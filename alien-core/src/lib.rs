@@ -67,6 +67,7 @@ mod delivery;
 mod deployment;
 mod engine;
 mod error;
+mod exchange;
 mod exit;
 mod file_kind;
 mod form;

@@ -6,6 +6,7 @@ use alien_core::adapter::Connect;
 use alien_core::{Admin, AgentPod, ConnectOption, Connection, Deployment, DeploymentId, Impersonate, Result};
 use async_trait::async_trait;
 
+use crate::client::CREDENTIALS;
 use crate::target::{Agent, Target, Trust};
 use crate::{Config, Gcp, admin, agent, vendor};
 
@@ -13,32 +14,22 @@ use crate::{Config, Gcp, admin, agent, vendor};
 #[derive(Debug, Clone, Copy)]
 pub struct Adapter;
 
-async fn config(connection: &Connection) -> Result<Config> {
-    // Before this machine is searched for credentials.
-    let url = connection.endpoint_url()?;
-    let config = Config::found().await?.with_calls(connection.calls.clone());
-    Ok(match url {
-        Some(url) => config.with_endpoint(url),
-        None => config,
-    })
-}
-
 #[async_trait]
 impl Connect for Adapter {
     type Cloud = Gcp;
 
-    const OPTIONS: &'static [ConnectOption] = &[ConnectOption::ENDPOINT_URL];
+    const OPTIONS: &'static [ConnectOption] = &[CREDENTIALS, ConnectOption::ENDPOINT_URL];
 
     async fn admin(&self, id: DeploymentId, target: Target, connection: &Connection) -> Result<Admin> {
-        Ok(admin(&config(connection).await?, id, target))
+        Ok(admin(&Config::connected(connection).await?, id, target))
     }
 
     async fn vendor(&self, _: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
-        Ok(vendor(&config(connection).await?))
+        Ok(vendor(&Config::connected(connection).await?))
     }
 
     async fn agent(&self, _: &Target, connection: &Connection) -> Result<Arc<dyn Impersonate>> {
-        Ok(agent(&config(connection).await?))
+        Ok(agent(&Config::connected(connection).await?))
     }
 
     /// GKE gives a pod the identity of its service account, or of the account that this one is annotated with.

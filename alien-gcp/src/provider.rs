@@ -20,7 +20,7 @@ use crate::{Gcp, preflight};
 /// roles that it defines belong to the project: all deployments there share them, and none is deleted.
 #[must_use]
 pub fn admin(config: &Config, id: DeploymentId, target: Target) -> Admin {
-    let provisioner = Provisioner { config: config.clone(), clients: Clients::new(config) };
+    let provisioner = Provisioner { config: config.clone(), clients: Clients::of_the_admin(config) };
     Admin::new(Engine::new(provisioner, id, target, config.calls.clone()))
 }
 

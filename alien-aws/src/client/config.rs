@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use alien_core::adapter::read_text;
-use alien_core::{CallConfig, Error, ErrorKind, Result};
-use aws_config::{BehaviorVersion, SdkConfig};
+use alien_core::{CallConfig, ConnectOption, Connection, Error, ErrorKind, Result, Side};
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 
 use super::http;
 use crate::target::{PolicyArn, Region};
@@ -57,16 +60,54 @@ impl fmt::Debug for Config {
     }
 }
 
+/// The option that names a profile.
+pub(crate) const PROFILE: ConnectOption = ConnectOption {
+    name: "profile",
+    help: "the profile of your AWS configuration whose credentials are used, in the place of those of the environment",
+    side: Side::Both,
+};
+
+fn loader() -> ConfigLoader {
+    // The region follows from the target. Without one, the SDK would look for it, on the network too.
+    let region = aws_config::Region::from_static("us-east-1");
+    // Its providers of credentials call by the same client as everything else.
+    aws_config::defaults(BehaviorVersion::latest()).region(region).http_client(http::client())
+}
+
 impl Config {
     /// Finds the credentials of this machine: environment variables, profiles, single sign-on and roles, as every SDK of AWS
     /// does. If none are found, the first call fails with [`ErrorKind::Credentials`](alien_core::ErrorKind::Credentials).
     /// <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
     pub async fn found() -> Self {
-        // The region follows from the target. Without one, the SDK would look for it, on the network too.
-        let region = aws_config::Region::from_static("us-east-1");
-        // Its providers of credentials call by the same client as everything else.
-        let loader = aws_config::defaults(BehaviorVersion::latest()).region(region).http_client(http::client());
-        Self::of(loader.load().await)
+        Self::of(loader().load().await)
+    }
+
+    /// Finds the credentials of a profile of this machine's AWS configuration, as [`found`](Self::found) does for that of `AWS_PROFILE`.
+    /// <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
+    pub async fn of_profile(name: impl Into<String>) -> Self {
+        let name = name.into();
+        // The variables with keys come before profiles, but who names one means it.
+        let provider = ProfileFileCredentialsProvider::builder().profile_name(&name);
+        let provider = provider.configure(&ProviderConfig::without_region().with_http_client(http::client())).build();
+        Self::of(loader().profile_name(name).credentials_provider(provider).load().await)
+    }
+
+    /// Connects as the options say: with the credentials of the profile that is named, or else with those of this machine.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Input`](alien_core::ErrorKind::Input) for an address that is none.
+    pub async fn connected(connection: &Connection) -> Result<Self> {
+        let url = connection.endpoint_url()?;
+        let found = match connection.get(PROFILE.name) {
+            Some(name) => Self::of_profile(name).await,
+            None => Self::found().await,
+        };
+        let config = found.with_calls(connection.calls.clone());
+        Ok(match url {
+            Some(url) => config.with_endpoint(url),
+            None => config,
+        })
     }
 
     /// Uses the credentials, the endpoint and the HTTP client of an SDK configuration. If it has no HTTP client, all
@@ -148,9 +189,19 @@ impl Config {
         self
     }
 
+    /// The SDK configuration, with the credentials and the HTTP client, for calls of the host program. Its region is none of a target.
+    #[must_use]
+    pub const fn sdk_config(&self) -> &SdkConfig {
+        &self.sdk
+    }
+
     /// The SDK configuration for a region.
     pub(crate) fn sdk(&self, region: &Region) -> SdkConfig {
-        self.sdk.to_builder().region(aws_config::Region::new(region.to_string())).build()
+        let sdk = self.sdk.to_builder().region(aws_config::Region::new(region.to_string()));
+        match (&self.calls.exchanges, self.sdk.http_client()) {
+            (Some(exchanges), Some(client)) => sdk.http_client(http::recorded(client, Arc::clone(exchanges))).build(),
+            _ => sdk.build(),
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! The HTTP client of all calls to AWS: those of the SDK's clients, of its providers of credentials, and of EC2's client.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fmt};
 
-use alien_core::adapter::{CONNECT, LARGEST_ANSWER, LARGEST_TEXT, Peer, is_page, read_bytes};
+use alien_core::adapter::{CONNECT, Exchange, Exchanges, LARGEST_ANSWER, LARGEST_TEXT, Peer, is_page, read_bytes};
 use alien_core::{Error, ErrorKind};
 use aws_config::timeout::TimeoutConfig;
 use aws_smithy_http_client::proxy::ProxyConfig;
@@ -151,6 +152,61 @@ impl HttpConnector for CheckedConnector {
                 Err(error) if error.is_timeout() => Err(ConnectorError::timeout(peer.late().into())),
                 Err(error) => Err(ConnectorError::io(peer.unanswered(&error).into())),
             }
+        })
+    }
+}
+
+/// The same client, which tells every request and its answer.
+pub(super) fn recorded(client: SharedHttpClient, exchanges: Exchanges) -> SharedHttpClient {
+    SharedHttpClient::new(Recorded { client, exchanges })
+}
+
+struct Recorded<T> {
+    client: T,
+    exchanges: Exchanges,
+}
+
+impl<T> fmt::Debug for Recorded<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorded").finish_non_exhaustive()
+    }
+}
+
+impl HttpClient for Recorded<SharedHttpClient> {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let client = self.client.http_connector(settings, components);
+        SharedHttpConnector::new(Recorded { client, exchanges: Arc::clone(&self.exchanges) })
+    }
+
+    fn validate_base_client_config(
+        &self,
+        components: &RuntimeComponentsBuilder,
+        config: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.client.validate_base_client_config(components, config)
+    }
+
+    fn validate_final_config(&self, components: &RuntimeComponents, config: &ConfigBag) -> Result<(), BoxError> {
+        self.client.validate_final_config(components, config)
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.client.connector_metadata()
+    }
+}
+
+impl HttpConnector for Recorded<SharedHttpConnector> {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let body = request.body().bytes().unwrap_or_default();
+        let asked = Exchange::asked(request.method(), request.uri(), request.headers().iter(), body);
+        let (sent, exchanges) = (self.client.call(request), Arc::clone(&self.exchanges));
+        HttpConnectorFuture::new(async move {
+            let mut answer = sent.await?;
+            let body = std::mem::replace(answer.body_mut(), SdkBody::taken()).collect().await;
+            let body = body.map_err(ConnectorError::io)?.to_bytes();
+            exchanges(&asked.with_answer(answer.status().as_u16(), answer.headers().iter(), &body));
+            *answer.body_mut() = SdkBody::from(body);
+            Ok(answer)
         })
     }
 }

@@ -16,6 +16,7 @@ use aws_config::retry::RetryConfig;
 use crate::Aws;
 
 pub use config::Config;
+pub(crate) use config::PROFILE;
 pub(crate) use ec2::{Ec2, Element};
 pub(crate) use error::{busy, failure};
 use http::limits;

@@ -13,6 +13,7 @@ mod forbidden;
 mod life;
 mod only_aws;
 mod parts;
+mod proved;
 mod record;
 mod roles;
 #[path = "../recorded/server.rs"]
@@ -115,6 +116,9 @@ fn main() {
         }),
         trial("a_cluster_that_is_no_longer_needed_goes", |peer| {
             Box::pin(only_aws::a_cluster_that_is_no_longer_needed_goes(peer))
+        }),
+        trial("what_is_relied_on_is_proved_and_what_is_false_is_found", |peer| {
+            Box::pin(proved::what_is_false_is_found(peer))
         }),
         trial("roles_are_made_with_the_boundary", |peer| Box::pin(only_aws::roles_are_made_with_the_boundary(peer))),
         trial("a_role_that_somebody_widened_is_told_and_mended", |peer| {

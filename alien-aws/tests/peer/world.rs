@@ -178,6 +178,17 @@ impl Peer {
     }
 }
 
+/// The policy of a bucket lets nobody in without TLS, which this peer is called without.
+pub(crate) async fn without_policies(customer: &SdkConfig, deployment: &Deployment) {
+    let s3 = aws_sdk_s3::config::Builder::from(customer).force_path_style(true).build();
+    let s3 = aws_sdk_s3::Client::from_conf(s3);
+    for (id, arn) in &deployment.resources {
+        if deployment.stack.resource(id.as_str()).unwrap().kind() == Kind::Storage {
+            s3.delete_bucket_policy().bucket(arn.rsplit(':').next().unwrap()).send().await.unwrap();
+        }
+    }
+}
+
 fn role(deployment: &Deployment) -> &str {
     deployment.identity.rsplit('/').next().unwrap()
 }
@@ -234,14 +245,7 @@ impl World for Peer {
     }
 
     async fn prepare(&self, deployment: &Deployment) {
-        // The policy of a bucket lets nobody in without TLS, which this peer is called without.
-        let s3 = aws_sdk_s3::config::Builder::from(&self.customer()).force_path_style(true).build();
-        let s3 = aws_sdk_s3::Client::from_conf(s3);
-        for (id, arn) in &deployment.resources {
-            if deployment.stack.resource(id.as_str()).unwrap().kind() == Kind::Storage {
-                s3.delete_bucket_policy().bucket(arn.rsplit(':').next().unwrap()).send().await.unwrap();
-            }
-        }
+        without_policies(&self.customer(), deployment).await;
     }
 
     async fn take_away(&self, deployment: &Deployment, permission: &str, on: &[String]) {

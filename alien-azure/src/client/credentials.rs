@@ -16,7 +16,7 @@ use azure_identity::{
     ManagedIdentityCredentialOptions, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 
-use super::transport::transport;
+use super::transport::{recorded, transport};
 use super::vendor_token::VendorToken;
 
 /// The addresses of Azure's services, and the transport to them.
@@ -269,11 +269,20 @@ impl Config {
     ///
     /// [`ErrorKind::Unreachable`] if none was given and this machine has no root certificates.
     pub(crate) fn endpoint(&self) -> Result<Endpoint> {
-        if let Some(endpoint) = self.endpoint.get() {
-            return Ok(endpoint.clone());
-        }
-        let azure = Endpoint::azure()?;
-        Ok(self.endpoint.get_or_init(|| azure).clone())
+        let endpoint = match self.endpoint.get() {
+            Some(endpoint) => endpoint.clone(),
+            None => {
+                let azure = Endpoint::azure()?;
+                self.endpoint.get_or_init(|| azure).clone()
+            }
+        };
+        Ok(match &self.calls.exchanges {
+            Some(exchanges) => {
+                let transport = recorded(Arc::clone(&endpoint.transport), Arc::clone(exchanges));
+                Endpoint { transport, ..endpoint }
+            }
+            None => endpoint,
+        })
     }
 
     /// The admin's credential.

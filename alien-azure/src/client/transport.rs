@@ -1,13 +1,15 @@
 //! What carries every request to Azure, to Entra and to the metadata service of a machine, and says whom it called if that fails.
 
+use std::fmt;
 use std::sync::Arc;
 
-use alien_core::adapter::{ATTEMPT, CONNECT, LARGEST_ANSWER, Peer, causes, chain, is_page};
+use alien_core::adapter::{ATTEMPT, CONNECT, Exchange, Exchanges, LARGEST_ANSWER, Peer, causes, chain, is_page};
 use alien_core::{Error, Result};
 use async_trait::async_trait;
+use azure_core::Bytes;
 use azure_core::error::ErrorKind as CoreKind;
-use azure_core::http::headers::HeaderName;
-use azure_core::http::{AsyncRawResponse, HttpClient, Request, Url};
+use azure_core::http::headers::{HeaderName, Headers};
+use azure_core::http::{AsyncRawResponse, Body, HttpClient, Request, Url};
 use futures_util::StreamExt as _;
 
 /// Builds a transport. It follows no redirect: a token that is valid at one address must not be sent to another.
@@ -45,6 +47,44 @@ impl<T: HttpClient> HttpClient for Told<T> {
     }
 }
 
+/// The same transport, which tells every request and its answer.
+pub(super) fn recorded(transport: Arc<dyn HttpClient>, exchanges: Exchanges) -> Arc<dyn HttpClient> {
+    Arc::new(Recorded { transport, exchanges })
+}
+
+struct Recorded {
+    transport: Arc<dyn HttpClient>,
+    exchanges: Exchanges,
+}
+
+impl fmt::Debug for Recorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorded").finish_non_exhaustive()
+    }
+}
+
+fn pairs(headers: &Headers) -> impl Iterator<Item = (&str, &str)> {
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
+#[async_trait]
+impl HttpClient for Recorded {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let body = match request.body() {
+            Body::Bytes(bytes) => bytes.clone(),
+            // No call of ours sends a stream.
+            Body::SeekableStream(_) => Bytes::new(),
+        };
+        let verb = request.method().as_str();
+        let asked = Exchange::asked(verb, request.url().as_str(), pairs(request.headers()), &body);
+        let answer = self.transport.execute_request(request).await?.try_into_raw_response().await?;
+        let (status, headers, body) = answer.deconstruct();
+        let body: Bytes = body.into();
+        (self.exchanges)(&asked.with_answer(status.into(), pairs(&headers), &body));
+        Ok(AsyncRawResponse::from_bytes(status, headers, body))
+    }
+}
+
 /// The host of an address, with the port that it names.
 pub(super) fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
@@ -65,9 +105,7 @@ fn passed(error: Error) -> azure_core::Error {
 #[cfg(test)]
 mod tests {
     use alien_core::ErrorKind;
-    use azure_core::Bytes;
     use azure_core::http::Method;
-    use azure_core::http::headers::Headers;
     use futures_util::stream;
 
     use super::*;

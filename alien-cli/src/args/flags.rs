@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use alien_core::adapter::Giver;
-use alien_core::{Side, adapter};
+use alien_core::{ConnectOption, Side, adapter};
 use clap::{Arg, ArgGroup, ArgMatches, Command, FromArgMatches};
 
 use crate::clouds::{self, Cloud};
@@ -35,6 +35,8 @@ pub(crate) enum Target {}
 pub(crate) enum AsAdmin {}
 /// How the vendor connects.
 pub(crate) enum AsVendor {}
+/// How a program connects that is both sides.
+pub(crate) enum AsEither {}
 
 fn fields(cloud: Cloud, takes: fn(Giver) -> bool) -> impl Iterator<Item = (&'static str, &'static str)> {
     cloud.fields().iter().filter(move |field| takes(field.giver)).map(|field| (field.name, field.help))
@@ -81,6 +83,19 @@ impl Which for AsVendor {
 
     fn on(cloud: Cloud) -> impl Iterator<Item = (&'static str, &'static str)> {
         options(cloud, Side::Vendor)
+    }
+}
+
+impl Which for AsEither {
+    const GROUP: &'static str = "connection";
+
+    fn on(cloud: Cloud) -> impl Iterator<Item = (&'static str, &'static str)> {
+        // What the target says too, as the vendor's issuer, is taken from there.
+        let is_said = |name: &str| clouds::ALL.iter().flat_map(|cloud| cloud.fields()).any(|field| field.name == name);
+        let is_for = move |option: &&ConnectOption| {
+            (option.is_for(Side::Admin) || option.is_for(Side::Vendor)) && !is_said(option.name)
+        };
+        cloud.options().iter().filter(is_for).map(|option| (option.name, option.help))
     }
 }
 

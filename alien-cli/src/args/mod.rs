@@ -1,10 +1,11 @@
-//! The command lines. Arguments that both programs take are here.
+//! The command lines. Arguments that several programs take are here.
 
 pub(crate) mod admin;
 pub(crate) mod flags;
 pub(crate) mod fleet;
 pub(crate) mod keys;
 pub(crate) mod plan;
+pub(crate) mod prove;
 pub(crate) mod repository;
 pub(crate) mod vendor;
 

@@ -169,3 +169,32 @@ fn every_line_of_a_page_is_run_or_says_why_not() {
     println!("{ran} lines were run, {tried} tried without a cloud, {elsewhere} are run elsewhere or not at all");
     assert!(ran >= 10 && tried >= 10 && elsewhere >= 10, "{ran}, {tried}, {elsewhere}");
 }
+
+/// The page of what is not proved is written from the tables that say what shows it.
+#[test]
+fn the_page_of_what_is_not_proved_says_what_the_tables_say() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/unproved.md");
+    let page = alien_prove::page();
+    if std::env::var_os("ALIEN_ACCEPT_LISTS").is_some() {
+        std::fs::write(path, &page).unwrap();
+    }
+    let kept = std::fs::read_to_string(path).unwrap();
+    assert!(kept == page, "`ALIEN_ACCEPT_LISTS=1 cargo test -p alien-cli --test it -- pages::` writes it");
+}
+
+/// A fact or an attempt without what shows or tries it would never be seen.
+#[test]
+fn each_fact_names_what_shows_it_and_no_attempt_is_without_a_name_of_its_own() {
+    for cloud in alien_prove::ALL {
+        let names: std::collections::BTreeSet<&str> = cloud.attempts().iter().map(|attempt| attempt.name).collect();
+        assert_eq!(names.len(), cloud.attempts().len());
+        let ids: std::collections::BTreeSet<&str> = cloud.facts().iter().map(|fact| fact.id).collect();
+        assert_eq!(ids.len(), cloud.facts().len());
+        for fact in cloud.facts() {
+            assert!(fact.source.starts_with("https://"), "{}", fact.id);
+            if let alien_prove::Shown::Refused(name) = fact.shown {
+                assert!(names.contains(name), "{}: {name}", fact.id);
+            }
+        }
+    }
+}

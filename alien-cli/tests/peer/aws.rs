@@ -40,6 +40,7 @@ pub(crate) fn cloud(server: Ministack) -> Cloud {
             assign: Box::new(|_| {}),
         },
         code: |says| Shipped::Zip(bootstrap::zip(says)),
+        plant: None,
         there: Box::new(move || {
             let _alive = &server;
             Vec::new()

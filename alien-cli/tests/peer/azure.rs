@@ -98,6 +98,13 @@ fn cloud_in(sim: Arc<Azure>) -> Cloud {
             }),
         },
         code: image,
+        plant: Some(Box::new({
+            let sim = Arc::clone(&sim);
+            move || {
+                sim.faults().fail_before("PATCH Microsoft.App/containerApps", 1_000, "LinkedAuthorizationFailed");
+                "template-alone"
+            }
+        })),
         there: Box::new(move || sim.things()),
     }
 }

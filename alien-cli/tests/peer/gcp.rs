@@ -1,5 +1,7 @@
 //! GCP, emulated in this process. Everybody has the file of a service account, as on a machine outside of Google Cloud.
 
+use std::sync::Arc;
+
 use alien_conformance::world::Shipped;
 use alien_core::Code;
 use alien_sim::gcp::Gcp;
@@ -11,7 +13,7 @@ const LOCATION: &str = "europe-west3";
 
 pub(crate) fn cloud() -> Cloud {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let sim = runtime.block_on(Gcp::start()).unwrap();
+    let sim = Arc::new(runtime.block_on(Gcp::start()).unwrap());
     sim.project(PROJECT, 123_456_789_012);
     sim.project("vendor-project", 210_987_654_321);
     sim.repository(PROJECT, LOCATION, "app");
@@ -32,6 +34,7 @@ pub(crate) fn cloud() -> Cloud {
         std::fs::write(&path, sim.key(email)).unwrap();
         vec![("GOOGLE_APPLICATION_CREDENTIALS", path.display().to_string())]
     };
+    let planted = Arc::clone(&sim);
     Cloud {
         name: "gcp",
         other_vendor: ("vendor@vendor-project", "another@vendor-project"),
@@ -52,6 +55,11 @@ pub(crate) fn cloud() -> Cloud {
         code: image,
         trust: vec!["--vendor".to_owned(), vendor.clone()],
         vendor,
+        plant: Some(Box::new(move || {
+            let method = "iamcredentials.projects.serviceAccounts.generateIdToken";
+            planted.faults().fail_before(method, 1_000, "PERMISSION_DENIED");
+            "command-by-identity"
+        })),
         // The roles of the project stay: they are for every deployment.
         there: Box::new(move || sim.things().into_iter().filter(|name| !name.contains("/roles/alien.")).collect()),
     }

@@ -10,6 +10,7 @@ mod fleet;
 mod gcp;
 mod kills;
 mod managers;
+mod proved;
 mod pulled;
 mod room;
 
@@ -60,6 +61,19 @@ fn main() -> ExitCode {
             }));
         }
     }
+    for (cloud, there) in EMULATED {
+        let name = format!("{cloud}_what_is_relied_on_is_proved_and_what_is_false_is_found");
+        let folder = name.clone();
+        trials.push(Trial::test(name, move || {
+            proved::proved(&Room::new(&folder, there()));
+            Ok(())
+        }));
+    }
+    let name = "gcp_a_proof_that_is_interrupted_leaves_nothing";
+    trials.push(Trial::test(name, || {
+        proved::interrupted(&Room::new(name, gcp::cloud()));
+        Ok(())
+    }));
     let name = "gcp_a_fleet_is_released_to_paused_halted_and_reverted_by_several_programs";
     trials.push(Trial::test(name, move || {
         fleet::in_a_file(&Room::new("gcp_a_fleet", gcp::cloud()));

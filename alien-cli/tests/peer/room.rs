@@ -37,6 +37,8 @@ pub(crate) struct Cloud {
     pub(crate) agent: Agent,
     /// What a function runs that says something.
     pub(crate) code: fn(&str) -> Shipped,
+    /// Makes the cloud do what it is relied on not to do, and gives the fact that is false then; `None` where the peer cannot.
+    pub(crate) plant: Option<Box<dyn Fn() -> &'static str>>,
     /// The names of all that is there, where the peer tells; the peer ends with this.
     pub(crate) there: Box<dyn Fn() -> Vec<String>>,
 }
@@ -95,6 +97,7 @@ impl Room {
     pub(crate) fn command(&self, program: &str, arguments: &[&str], credentials: &Variables) -> Command {
         let program = match program {
             "alien" => env!("CARGO_BIN_EXE_alien"),
+            "alien-prove" => env!("CARGO_BIN_EXE_alien-prove"),
             _ => env!("CARGO_BIN_EXE_alien-deploy"),
         };
         let mut command = Command::new(program);

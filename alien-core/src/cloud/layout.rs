@@ -2,8 +2,8 @@
 
 use super::names::Names;
 use super::operation::Operation;
-use super::placement::{Cloud, chosen_code};
-use crate::permission::{Grants, Permissions, Set, SubjectType};
+use super::placement::{Cloud, Kinds as _, chosen_code};
+use crate::permission::{Grants, Permissions, Set, Subject, SubjectType};
 use crate::stack::Stack;
 
 /// A stack at a target, with the names that everything has there.
@@ -45,6 +45,19 @@ impl<C: Cloud> Layout<C> {
                     let mut names = self.names.at(row.on, grant.subject).peekable();
                     names.peek().is_some().then_some((subject, grant.set, *row, names))
                 })
+            })
+        })
+    }
+
+    /// The rows that delete for good what resources hold, beside those that grants give: the admin uses them in a take-down that
+    /// deletes data. Each comes with the full names of its scope.
+    pub fn erasing(&self) -> impl Iterator<Item = (&'static Operation<C::Scope>, impl Iterator<Item = &str>)> {
+        self.stack.resources().iter().enumerate().flat_map(move |(position, resource)| {
+            let sets = [Set::DataRead, Set::DataWrite].map(|set| C::set(SubjectType::Kind(resource.kind()), set));
+            let rows = sets.into_iter().chain([C::Kinds::erase(resource.kind())]).flatten();
+            rows.filter_map(move |row| {
+                let mut names = self.names.at(row.on, Subject::Resource(position)).peekable();
+                names.peek().is_some().then_some((*row, names))
             })
         })
     }

@@ -2,11 +2,13 @@
 //! take.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alien_core::{CallConfig, Error, ErrorKind, Result};
-use gcp_auth::TokenProvider;
+use alien_core::adapter::read_text;
+use alien_core::{CallConfig, ConnectOption, Connection, Error, ErrorKind, Result, Side};
+use gcp_auth::{CustomServiceAccount, TokenProvider};
 use google_cloud_auth::credentials::{CacheableResource, Credentials, CredentialsProvider, EntityTag};
 use google_cloud_auth::errors::CredentialsError;
 use http::header::AUTHORIZATION;
@@ -22,6 +24,13 @@ pub(crate) const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// The variable with the host of a metadata server, as Google's own libraries read it
 /// (<https://docs.rs/google-cloud-auth/latest/google_cloud_auth/credentials/mds/index.html>).
 const METADATA_HOST: &str = "GCE_METADATA_HOST";
+
+/// The option that names a file with credentials.
+pub(crate) const CREDENTIALS: ConnectOption = ConnectOption {
+    name: "credentials",
+    help: "the file with the key of the service account whose credentials are used, in the place of those of the environment",
+    side: Side::Both,
+};
 
 /// How long a token may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -86,6 +95,42 @@ impl Config {
         }
         let provider = timeout(PATIENCE, gcp_auth::provider()).await.map_err(|_| no_token())?;
         Ok(Self::new(provider.map_err(|error| unfound(&error))?))
+    }
+
+    /// Reads the key of a service account, as `gcloud iam service-accounts keys create` writes it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Credentials`] if the file cannot be read, or has something else.
+    pub fn of_key_file(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let wrong = |why: String| {
+            let what = format!("`{}` has no key of a service account: {why}", path.display());
+            Error::new(ErrorKind::Credentials, what)
+        };
+        let text = read_text(path).map_err(|unread| wrong(unread.to_string()))?;
+        // What cannot be parsed is not repeated: it may be a key.
+        let account = CustomServiceAccount::from_json(&text).map_err(|_| wrong("it is in another form".to_owned()))?;
+        Ok(Self::new(Arc::new(account)))
+    }
+
+    /// Connects as the options say: with the credentials of the file that is named, or else with those of this machine.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Input`] for an address that is none; as [`found`](Self::found) and [`of_key_file`](Self::of_key_file).
+    pub async fn connected(connection: &Connection) -> Result<Self> {
+        // Before this machine is searched for credentials.
+        let url = connection.endpoint_url()?;
+        let found = match connection.get(CREDENTIALS.name) {
+            Some(path) => Self::of_key_file(path).map_err(|error| error.at(CREDENTIALS.name))?,
+            None => Self::found().await?,
+        };
+        let config = found.with_calls(connection.calls.clone());
+        Ok(match url {
+            Some(url) => config.with_endpoint(url),
+            None => config,
+        })
     }
 
     /// Uses the credentials of a token provider.

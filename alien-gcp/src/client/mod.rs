@@ -29,7 +29,7 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::Gcp;
 
 pub use credentials::Config;
-pub(crate) use credentials::{SCOPE, bearer};
+pub(crate) use credentials::{CREDENTIALS, SCOPE, bearer};
 pub(crate) use error::{failure, refused_by_operation, unanswered};
 pub(crate) use invoker::Invoker;
 
@@ -124,6 +124,8 @@ pub(crate) struct Clients {
     pub(crate) invoker: Option<Arc<Invoker>>,
     /// Custom roles that are known to have the right permissions.
     pub(crate) defined: Arc<Mutex<HashSet<String>>>,
+    /// How policies are read and written; only of the admin.
+    pub(crate) policy_calls: Option<&'static dyn policy::PolicyCalls>,
     /// The policies that runs have read.
     pub(crate) policies: seen::Policies,
     /// Serializes writes of the project's policy.
@@ -145,9 +147,15 @@ impl Clients {
             built: Built::default(),
             invoker: None,
             defined: Arc::default(),
+            policy_calls: None,
             policies: seen::Policies::default(),
             project_policy: Arc::default(),
         }
+    }
+
+    /// The same of the customer's admin, who also reads and writes policies.
+    pub(crate) fn of_the_admin(config: &Config) -> Self {
+        Self { policy_calls: Some(&policy::Admins), ..Self::new(config) }
     }
 
     /// Sends commands to services.

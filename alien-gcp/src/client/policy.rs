@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use alien_core::Result;
 use alien_core::adapter::{DeploymentContext, Operation, ResultExt, Subject, last};
+use alien_core::{Error, ErrorKind, Result};
+use async_trait::async_trait;
 use google_cloud_compute_v1::model as compute;
 use google_cloud_iam_v1::model::{Binding, GetPolicyOptions, Policy};
 use google_cloud_type::model::Expr;
@@ -61,7 +62,8 @@ pub(crate) fn guarded(deployment: &DeploymentContext<Gcp>) -> BTreeMap<&str, Gua
 pub(crate) async fn seen(cx: Context<'_>, on: Guarded<'_>) -> Result<Option<Arc<Policy>>> {
     let Some([look, _]) = rows(on.scope) else { return Ok(None) };
     let cell = cx.clients.policies.cell(cx.gate.run(), on.name);
-    let read = || async { cx.about(on.subject).call(&[look], || read(cx, on)).await.optional() };
+    let calls = calls(cx)?;
+    let read = || async { cx.about(on.subject).call(&[look], || calls.read(cx, on)).await.optional() };
     let found = cell.get_or_try_init(|| async { Ok(read().await?.map(Arc::new)) }).await;
     found.cloned()
 }
@@ -87,6 +89,7 @@ async fn rewrite(
     is_there: bool,
 ) -> Result<()> {
     let Some(rows) = rows(on.scope) else { return Ok(()) };
+    let calls = calls(cx)?;
     // Concurrent writes of the project's policy would conflict, and all but one would have to start again.
     let _turn = match on.scope {
         Scope::Project => Some(cx.clients.project_policy.lock().await),
@@ -94,17 +97,45 @@ async fn rewrite(
     };
     let edit = &edit;
     let written = cx.about(on.subject).call(&rows, || async move {
-        let found = read(cx, on).await;
+        let found = calls.read(cx, on).await;
         let mut policy = if is_there { found.propagating()? } else { found? };
         if edit(&mut policy) {
             policy.version = VERSION;
-            write(cx, on, policy).await?;
+            calls.write(cx, on, policy).await?;
         }
         Ok(())
     });
     let written = written.await;
     cx.clients.policies.forget(on.name);
     written
+}
+
+/// How policies are read and written. Only the admin's clients have it: no permission of the vendor's touches a policy, so an agent has
+/// none of the code for that.
+#[async_trait]
+pub(crate) trait PolicyCalls: Send + Sync {
+    async fn read(&self, cx: Context<'_>, on: Guarded<'_>) -> Result<Policy>;
+    async fn write(&self, cx: Context<'_>, on: Guarded<'_>, policy: Policy) -> Result<()>;
+}
+
+/// The calls of each service that has policies.
+pub(crate) struct Admins;
+
+#[async_trait]
+impl PolicyCalls for Admins {
+    async fn read(&self, cx: Context<'_>, on: Guarded<'_>) -> Result<Policy> {
+        read(cx, on).await
+    }
+
+    async fn write(&self, cx: Context<'_>, on: Guarded<'_>, policy: Policy) -> Result<()> {
+        write(cx, on, policy).await
+    }
+}
+
+/// The calls that these clients have.
+fn calls(cx: Context<'_>) -> Result<&'static dyn PolicyCalls> {
+    let none = || Error::new(ErrorKind::NotGranted, "only the customer's admin reads and writes policies");
+    cx.clients.policy_calls.ok_or_else(none)
 }
 
 async fn read(cx: Context<'_>, on: Guarded<'_>) -> Result<Policy> {

@@ -1,0 +1,323 @@
+//! `alien-prove`: a scratch deployment's whole life on a real account, and what it shows.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use alien_core::adapter::{Exchange, Exchanges};
+use alien_core::{
+    AnyTarget, Call, CallConfig, Delivery, Deployment, DeploymentId, Exit, Invitation, Recorder, Side, SystemClock,
+};
+use alien_prove::{Fact, Findings, Life, Need, Product, Provable, Step, Verdict, Who};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::args::prove::{FactsArgs, RunArgs};
+use crate::args::{Format, Shown};
+use crate::ask::Consent;
+use crate::clouds::Cloud;
+use crate::interrupt::Interrupts;
+use crate::output::{self, Failure};
+use crate::{connect, target};
+
+/// What is proved of a cloud.
+fn provable(cloud: Cloud) -> &'static dyn Provable {
+    let [first, ..] = alien_prove::ALL;
+    alien_prove::ALL.into_iter().find(|known| known.adapter().cloud() == cloud.cloud()).unwrap_or(first)
+}
+
+/// What will be set up, and where.
+struct Scratch {
+    cloud: &'static dyn Provable,
+    invitation: Invitation,
+    target: AnyTarget,
+    product: Product,
+}
+
+impl Scratch {
+    fn of(args: &mut RunArgs) -> Result<Self, Failure> {
+        let product = Product::new(args.cloud, &args.image, args.commands)?;
+        let id = DeploymentId::new();
+        // Some clouds do not give a name again for days, so no two runs have the same.
+        let end = id.to_string().chars().rev().take(5).collect::<String>();
+        args.place.given.entry("prefix".to_owned()).or_insert_with(|| format!("prove-{end}"));
+        let invitation = target::invite(args.cloud, id, &args.trust, Delivery::Push, product.stack().clone());
+        let invitation = invitation?;
+        let target = target::invited(args.cloud, &args.place, None, &invitation)?;
+        Ok(Self { cloud: provable(args.cloud), invitation, target, product })
+    }
+
+    /// The record of the deployment, as far as it is known before.
+    fn record(&self) -> Result<Deployment, Failure> {
+        Ok(self.cloud.adapter().record(&self.invitation, &self.target)?)
+    }
+
+    fn place(&self) -> String {
+        target::place(self.cloud.adapter(), &self.target)
+    }
+}
+
+/// The result of `alien-prove run --dry-run`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct DryRun {
+    /// Where it would be set up.
+    place: String,
+    /// What it would cost, in words.
+    cost: String,
+    /// Every call of the library's, with the right that it needs. Some are made only where something is found or fails.
+    calls: Vec<Need>,
+    /// Every call that is tried without the library, and must be refused.
+    attempts: Vec<Tried>,
+}
+
+/// A call that is tried without the library, and must be refused.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Tried {
+    /// Its name.
+    name: &'static str,
+    /// What is tried.
+    what: &'static str,
+    /// The operation, as the cloud's API reference names it.
+    call: &'static str,
+}
+
+pub(crate) async fn run(mut args: RunArgs, shown: Shown) -> Result<(), Failure> {
+    let scratch = Scratch::of(&mut args)?;
+    let Some(out) = args.out.as_deref().filter(|_| !args.dry_run) else { return dry_run(&scratch, shown) };
+    let consent = Consent::of(args.yes, shown.json)?;
+    let folder = Folder::make(out)?;
+    let life = living(&args, scratch, &folder, shown).await?;
+    let what = format!("Set up {}, and take it down again. It costs {}", place(&life), life.cloud.cost());
+    consent.to(&what).await?;
+    let mut interrupts = Interrupts::new()?;
+    let interrupted = async {
+        interrupts.next().await;
+        output::note("interrupted: it is taken down. Ctrl-C again leaves it");
+    };
+    let findings = tokio::select! {
+        findings = life.live(interrupted) => findings,
+        // The first is the life's.
+        () = again() => return Err(Failure::stopped(Exit::Interrupted, folder.left())),
+    };
+    folder.write("findings.json", &findings)?;
+    told(life.cloud, &findings, &folder, shown)
+}
+
+/// Waits for the second interrupt.
+async fn again() {
+    let Ok(mut interrupts) = Interrupts::new() else { return std::future::pending().await };
+    interrupts.next().await;
+    interrupts.next().await;
+}
+
+fn place(life: &Life) -> String {
+    target::place(life.cloud.adapter(), &life.target)
+}
+
+async fn living(args: &RunArgs, scratch: Scratch, folder: &Folder, shown: Shown) -> Result<Life, Failure> {
+    let record = scratch.record()?;
+    folder.write("invitation.json", &scratch.invitation)?;
+    let Scratch { cloud, invitation, target, product } = scratch;
+    let calls = CallConfig::default().with_recorder(folder.recorder()).with_exchanges(folder.exchanges());
+    let options = cloud.adapter().options();
+    // What is for neither is refused by both.
+    let side = |side: Side| {
+        let is_for = |name: &str| options.iter().find(|option| option.name == name).is_none_or(|one| one.is_for(side));
+        let given = args.connection.given.iter().filter(|(name, _)| is_for(name));
+        given.fold(connect::with(calls.clone()), |connection, (name, text)| connection.with_option(name, text))
+    };
+    let (connection, vendors) = (side(Side::Admin), side(Side::Vendor));
+    let vendors = match &args.vendor_credentials {
+        // Each cloud that has such an option calls it otherwise.
+        Some(given) => {
+            let own = options.iter().filter(|option| ["profile", "credentials"].contains(&option.name));
+            own.fold(vendors, |connection, option| connection.with_option(option.name, given))
+        }
+        None => vendors,
+    };
+    let at_flag = |error| connect::at_flag(cloud.adapter(), error);
+    let admin = cloud.adapter().admin(invitation.id, &target, &connection).await.map_err(at_flag)?;
+    let vendor = cloud.adapter().vendor(&target, &vendors).await.map_err(at_flag)?;
+    let outsider = cloud.outsider(&record, &vendors).await.map_err(at_flag)?;
+    let step = Arc::clone(&folder.step);
+    let told = move |next: Step| {
+        *step.lock().unwrap_or_else(PoisonError::into_inner) = next.to_string();
+        if !shown.json {
+            output::note(format_args!("{next} …"));
+        }
+    };
+    Ok(Life {
+        cloud,
+        invitation,
+        target,
+        admin,
+        vendor,
+        outsider,
+        product,
+        store: Arc::new(connect::record(&folder.path.join("record.json"))),
+        clock: Arc::new(SystemClock),
+        told: Box::new(told),
+    })
+}
+
+fn dry_run(scratch: &Scratch, shown: Shown) -> Result<(), Failure> {
+    let attempts = scratch.cloud.attempts().iter();
+    let attempts = attempts.map(|attempt| Tried { name: attempt.name, what: attempt.what, call: attempt.call });
+    let dry = DryRun {
+        place: scratch.place(),
+        cost: scratch.cloud.cost().to_owned(),
+        calls: scratch.cloud.needs(&scratch.record()?)?,
+        attempts: attempts.collect(),
+    };
+    shown.result(&dry, |DryRun { place, cost, calls, attempts }| {
+        let of = |who: Who| {
+            let calls = calls.iter().filter(|need| need.who == who);
+            let rows = calls.map(|need| vec![need.call.clone(), need.right.clone(), need.on.join("\n")]);
+            output::table(Format::Table, &["call", "right", "on"], rows.collect())
+        };
+        let tried = attempts.iter().map(|tried| vec![tried.name.to_owned(), tried.call.to_owned(), tried.what.to_owned()]);
+        let tried = output::table(Format::Table, &["attempt", "call", "what"], tried.collect());
+        format!(
+            "Nothing is called. It would set up {place}, and take it down again.\nIt costs {cost}.\n\n\
+             What the admin's credentials call, and need. Some is called only where something is found or fails:\n\n{}\n\n\
+             What the vendor calls, by the rights that the set-up gives it:\n\n{}\n\n\
+             What the vendor tries by its own session, and must be refused:\n\n{tried}",
+            of(Who::Admin),
+            of(Who::Vendor),
+        )
+    })
+}
+
+/// Prints what was found, and fails if a fact is not so, or something is left.
+fn told(cloud: &dyn Provable, findings: &Findings, folder: &Folder, shown: Shown) -> Result<(), Failure> {
+    let [holds, wrong, unseen] =
+        [Verdict::Holds, Verdict::False, Verdict::Unseen].map(|verdict| findings.count(verdict));
+    shown.result(findings, |findings| {
+        let what = |fact: &str| cloud.facts().iter().find(|known| known.id == fact).map_or("", |known| known.what);
+        let rows = findings.facts.iter().map(|found| {
+            vec![found.fact.clone(), found.verdict.name().to_owned(), what(&found.fact).to_owned(), found.said.clone()]
+        });
+        let table =
+            output::table(Format::Table, &["fact", "found", "what is relied on", "what was said"], rows.collect());
+        let left = match &findings.left[..] {
+            [] => "Nothing is left.".to_owned(),
+            left => format!("Left:\n  {}", left.join("\n  ")),
+        };
+        format!("{table}\n\n{holds} hold, {wrong} are false, {unseen} were not seen.\n{left}")
+    })?;
+    let path = folder.path.display();
+    if !findings.left.is_empty() {
+        let why = format!(
+            "something is left; `alien-deploy down` with `{path}/invitation.json` and `{path}/record.json` goes on"
+        );
+        return Err(Failure::ended(Exit::Drift, format_args!("error: {why}")));
+    }
+    let why = match (findings.interrupted, wrong, unseen) {
+        (true, ..) => return Err(Failure::ended(Exit::Interrupted, "interrupted; nothing is left")),
+        (false, 0, 0) => return Ok(()),
+        (false, 0, _) => format!("not all facts were seen; `{path}/findings.json` has the step that failed"),
+        (false, ..) => format!("not all facts hold: that is a fault of this library; send `{path}` with the report"),
+    };
+    Err(Failure::ended(Exit::Drift, format_args!("error: {why}")))
+}
+
+/// Where everything is written.
+struct Folder {
+    path: PathBuf,
+    calls: Arc<Mutex<File>>,
+    exchanges: Arc<Mutex<File>>,
+    /// The step that is taken.
+    step: Arc<Mutex<String>>,
+}
+
+impl Folder {
+    /// Makes it. One that is there has another run's.
+    fn make(path: &Path) -> Result<Self, Failure> {
+        let unwritten = |error| Failure::unwritten(format_args!("to `{}`: {error}", path.display()));
+        if path.exists() {
+            let what = format!("`{}` is there, and may have what an earlier run found", path.display());
+            return Err(Failure::form("--out", what, "name another folder"));
+        }
+        fs::create_dir_all(path).map_err(unwritten)?;
+        let file =
+            |name: &str| Ok::<_, Failure>(Arc::new(Mutex::new(File::create(path.join(name)).map_err(unwritten)?)));
+        let (calls, exchanges) = (file("calls.jsonl")?, file("exchanges.jsonl")?);
+        Ok(Self { path: path.to_owned(), calls, exchanges, step: Arc::default() })
+    }
+
+    fn write(&self, name: &str, value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(value).map_err(Failure::unwritten)?;
+        let path = self.path.join(name);
+        let unwritten = |error| Failure::unwritten(format_args!("to `{}`: {error}", path.display()));
+        fs::write(&path, format!("{text}\n")).map_err(unwritten)
+    }
+
+    /// Writes a line for each call of the library's.
+    fn recorder(&self) -> Recorder {
+        let (file, step) = (Arc::clone(&self.calls), Arc::clone(&self.step));
+        Arc::new(move |call: &Call| line(&file, &step, call))
+    }
+
+    /// Writes a line for each request and its answer.
+    fn exchanges(&self) -> Exchanges {
+        let (file, step) = (Arc::clone(&self.exchanges), Arc::clone(&self.step));
+        Arc::new(move |exchange: &Exchange| line(&file, &step, exchange))
+    }
+
+    fn left(&self) -> String {
+        let path = self.path.display();
+        format!("interrupted: it was not taken down; `alien-deploy down` with `{path}/invitation.json` goes on")
+    }
+}
+
+/// Writes a line with its step. What cannot be written is not worth ending for: the deployment must be taken down.
+fn line(file: &Mutex<File>, step: &Mutex<String>, what: &impl Serialize) {
+    let step = step.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut fields = BTreeMap::from([("step".to_owned(), json!(step))]);
+    if let Ok(serde_json::Value::Object(more)) = serde_json::to_value(what) {
+        fields.extend(more);
+    }
+    let text = serde_json::to_string(&fields).unwrap_or_default();
+    let _ = writeln!(file.lock().unwrap_or_else(PoisonError::into_inner), "{text}");
+}
+
+/// Something that is relied on and not proved.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Relied {
+    /// The cloud.
+    cloud: &'static str,
+    /// Its name.
+    fact: &'static str,
+    /// What is relied on.
+    what: &'static str,
+    /// The URL of the page that comes closest to saying it.
+    source: &'static str,
+    /// What happens if it is not so.
+    otherwise: &'static str,
+}
+
+pub(crate) fn facts(args: &FactsArgs, shown: Shown) -> Result<(), Failure> {
+    let wanted = alien_prove::ALL
+        .into_iter()
+        .filter(|known| args.cloud.is_none_or(|one| one.cloud() == known.adapter().cloud()));
+    let relied = wanted.flat_map(|cloud| {
+        let name = cloud.adapter().cloud();
+        cloud.facts().iter().map(move |Fact { id, what, source, otherwise, .. }| Relied {
+            cloud: name,
+            fact: id,
+            what,
+            source,
+            otherwise,
+        })
+    });
+    let relied: Vec<Relied> = relied.collect();
+    shown.result(&relied, |relied| {
+        let rows = relied.iter().map(|one| [one.cloud, one.fact, one.what, one.otherwise].map(str::to_owned).into());
+        output::table(Format::Table, &["cloud", "fact", "what is relied on", "if it is not so"], rows.collect())
+    })
+}

@@ -1,0 +1,142 @@
+//! `alien-prove`: a whole life of a scratch deployment, what it shows, and what it leaves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Command, Output, Stdio};
+
+use alien_conformance::world::Shipped;
+use alien_core::Exit;
+use serde_json::Value;
+
+use crate::room::{Cloud, Room, Variables, said, words};
+
+/// The flags that name an image, and the vendor's credentials beside the admin's.
+fn flags(room: &Room) -> Vec<String> {
+    let Cloud { name, vendors, code, .. } = &room.cloud;
+    let image = match code("proved") {
+        Shipped::Image(image) => image,
+        Shipped::Zip(_) => unreachable!("functions run images here"),
+    };
+    let of = |name: &str| vendors.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone()).unwrap();
+    let vendor = match *name {
+        "gcp" => ["--vendor-credentials".to_owned(), of("GOOGLE_APPLICATION_CREDENTIALS")],
+        _ => ["--token-file".to_owned(), of("AZURE_FEDERATED_TOKEN_FILE")],
+    };
+    let place = room.cloud.location.iter().chain(&room.cloud.trust).cloned();
+    ["--image".to_owned(), image, "--commands".to_owned()].into_iter().chain(place).chain(vendor).collect()
+}
+
+/// `alien-prove run`, by the admin's credentials.
+fn run(room: &Room, more: &[&str], credentials: &Variables) -> Command {
+    let flags = flags(room);
+    let arguments = [&["run", "--cloud", room.cloud.name], &words(&flags)[..], more].concat();
+    room.command("alien-prove", &arguments, credentials)
+}
+
+/// Runs it to its end, and gives what it found.
+fn found(room: &Room, out: &str) -> (Output, Value) {
+    let mut command = run(room, &["--yes", "--json", "--out", out], &room.cloud.admin);
+    let output = command.output().unwrap();
+    let findings: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    assert!(findings["facts"].is_array(), "{}", said(&output));
+    (output, findings)
+}
+
+fn lines(room: &Room, name: &str) -> Vec<Value> {
+    let text = fs::read_to_string(room.path(name)).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The verdict of each fact.
+fn verdicts(findings: &Value) -> BTreeMap<&str, &str> {
+    let facts = findings["facts"].as_array().unwrap().iter();
+    facts.map(|found| (found["fact"].as_str().unwrap(), found["verdict"].as_str().unwrap())).collect()
+}
+
+/// Every call is in the dry run, every fact is found as it is on the peer, nothing is left, and no secret is written.
+pub(crate) fn proved(room: &Room) {
+    let dry = run(room, &["--dry-run", "--json"], &Vec::new()).output().unwrap();
+    assert!(dry.status.success(), "{}", said(&dry));
+    let dry: Value = serde_json::from_slice(&dry.stdout).unwrap();
+    let text = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
+    let known: BTreeSet<(String, String)> =
+        dry["calls"].as_array().unwrap().iter().map(|need| (text(need, "call"), text(need, "right"))).collect();
+    let before = (room.cloud.there)();
+
+    let out = room.path("proof");
+    let (proof, findings) = found(room, &out);
+    for (fact, verdict) in verdicts(&findings) {
+        assert_eq!(verdict, "holds", "{fact}: {findings:#}");
+    }
+    let steps = findings["steps"].as_array().unwrap();
+    let failed = steps.iter().filter(|taken| !taken["failure"].is_null());
+    assert_eq!(failed.count(), 0, "{findings:#}");
+    assert!(proof.status.success(), "{}", said(&proof));
+    assert_eq!(findings["left"].as_array().unwrap().len(), 0, "{findings:#}");
+    assert_eq!((room.cloud.there)(), before);
+    assert_eq!(
+        serde_json::from_str::<Value>(&fs::read_to_string(room.path("proof/findings.json")).unwrap()).unwrap(),
+        findings
+    );
+
+    // Calls of the library's, each with its rights, are in the dry run.
+    let calls = lines(room, "proof/calls.jsonl");
+    assert!(calls.len() > 50, "{calls:?}");
+    for call in &calls {
+        for need in call["permissions"].as_array().unwrap() {
+            let asked = (text(call, "operation"), text(need, "permission"));
+            assert!(known.contains(&asked) || known.iter().any(|(_, right)| *right == asked.1), "{asked:?}");
+        }
+    }
+    let tried: BTreeSet<String> =
+        dry["attempts"].as_array().unwrap().iter().map(|tried| format!("attempt {}", text(tried, "name"))).collect();
+    let attempted: BTreeSet<String> =
+        steps.iter().map(|taken| text(taken, "step")).filter(|step| step.starts_with("attempt ")).collect();
+    assert_eq!(attempted, tried);
+
+    // Google's clients show no requests.
+    let exchanges = lines(room, "proof/exchanges.jsonl");
+    assert_eq!(exchanges.is_empty(), room.cloud.name == "gcp", "{}", exchanges.len());
+    let account = room.cloud.location.iter().find(|value| value.len() >= 12 && !value.starts_with("--")).unwrap();
+    assert!(!findings.to_string().contains(account.as_str()), "{account}: {findings:#}");
+    let mut written = String::new();
+    for file in fs::read_dir(&out).unwrap() {
+        fs::File::open(file.unwrap().path()).unwrap().read_to_string(&mut written).unwrap();
+    }
+    for (name, value) in room.cloud.admin.iter().chain(&room.cloud.vendors) {
+        let secret = if value.starts_with('/') { fs::read_to_string(value).unwrap() } else { value.clone() };
+        let is_a_name = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID"].contains(name);
+        assert!(is_a_name || !written.contains(secret.trim()), "{name}");
+    }
+    assert!(!written.contains("eyJ"), "a token");
+
+    let planted = room.cloud.plant.as_ref().unwrap()();
+    let (proof, findings) = found(room, &room.path("planted"));
+    assert_eq!(proof.status.code(), Some(Exit::Drift.code().into()), "{}", said(&proof));
+    assert_eq!(verdicts(&findings)[planted], "false", "{findings:#}");
+    assert_eq!(findings["left"].as_array().unwrap().len(), 0, "{findings:#}");
+    assert_eq!((room.cloud.there)(), before);
+}
+
+/// Ctrl-C while it watches: everything is taken down.
+pub(crate) fn interrupted(room: &Room) {
+    let before = (room.cloud.there)();
+    let out = room.path("proof");
+    let mut command = run(room, &["--yes", "--out", &out], &room.cloud.admin);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    let mut all = String::new();
+    while !all.contains("watch data") {
+        assert_ne!(told.read_line(&mut all).unwrap(), 0, "{all}");
+    }
+    assert!((room.cloud.there)().len() > before.len());
+    let ended = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(ended.success());
+    told.read_to_string(&mut all).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(Exit::Interrupted.code().into()), "{all}{}", said(&output));
+    assert!(all.contains("interrupted: it is taken down"), "{all}");
+    assert!(said(&output).contains("Nothing is left."), "{}", said(&output));
+    assert_eq!((room.cloud.there)(), before);
+}

@@ -1,0 +1,264 @@
+//! A request to a cloud and its answer, as recordings hold them: without secrets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A request to a cloud, and all of its answer, without secrets: a line of a recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// `GET`, `POST`, …
+    pub verb: String,
+    /// The host that was called.
+    pub host: String,
+    /// The path and the encoded query.
+    pub target: String,
+    /// The headers that say what the request is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// JSON or a string.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub body: Value,
+    /// The status of the answer.
+    pub status: u16,
+    /// The headers that say what the answer is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub answered: BTreeMap<String, String>,
+    /// JSON or a string.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub answer: Value,
+}
+
+/// A function that receives every request and its answer, where a cloud's client shows them.
+pub type Exchanges = Arc<dyn Fn(&Exchange) + Send + Sync>;
+
+/// Headers that say what a request or an answer is. None has a secret.
+const DESCRIBING: [&str; 9] = [
+    "content-type",
+    "etag",
+    "if-match",
+    "retry-after",
+    "x-amz-function-error",
+    "x-amz-target",
+    "x-amzn-errortype",
+    "x-amzn-query-error",
+    "x-ms-error-code",
+];
+
+/// The longest body that is kept, in bytes. A longer one is code.
+const LONGEST: usize = 1 << 20;
+
+/// What stands in the place of a secret.
+const REDACTED: &str = "redacted";
+
+/// Fields whose value is a secret, in lower case and without what separates words.
+const SECRETS: [&str; 28] = [
+    "accesskeyid",
+    "accesstoken",
+    "assertion",
+    "authorization",
+    "clientassertion",
+    "clientsecret",
+    "connectionstring",
+    "idtoken",
+    "key",
+    "password",
+    "primaryconnectionstring",
+    "primarykey",
+    "primarysharedkey",
+    "privatekey",
+    "privatekeydata",
+    "refreshtoken",
+    "secondaryconnectionstring",
+    "secondarykey",
+    "secondarysharedkey",
+    "secretaccesskey",
+    "securitytoken",
+    "sessiontoken",
+    "sharedkey",
+    "sig",
+    "signature",
+    "token",
+    "webidentitytoken",
+    "xamzsecuritytoken",
+];
+
+fn is_secret(name: &str) -> bool {
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    SECRETS.contains(&name.as_str())
+}
+
+impl Exchange {
+    /// A request, before its answer. `url` is its whole address.
+    pub fn asked<'h>(
+        verb: &str,
+        url: &str,
+        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        body: &[u8],
+    ) -> Self {
+        let (_, rest) = url.split_once("://").unwrap_or(("", url));
+        let (host, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let target = match target.split_once('?') {
+            Some((path, query)) => format!("{path}?{}", pairs(query)),
+            None => target.to_owned(),
+        };
+        Self {
+            verb: verb.to_owned(),
+            host: host.to_owned(),
+            target,
+            headers: described(headers),
+            body: shown(body),
+            status: 0,
+            answered: BTreeMap::new(),
+            answer: Value::Null,
+        }
+    }
+
+    /// The same with its answer.
+    #[must_use]
+    pub fn with_answer<'h>(
+        self,
+        status: u16,
+        headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+        body: &[u8],
+    ) -> Self {
+        Self { status, answered: described(headers), answer: shown(body), ..self }
+    }
+}
+
+fn described<'h>(headers: impl IntoIterator<Item = (&'h str, &'h str)>) -> BTreeMap<String, String> {
+    let named = headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value));
+    let described = named.filter(|(name, _)| DESCRIBING.contains(&name.as_str()));
+    described.map(|(name, value)| (name, bearerless(value))).collect()
+}
+
+/// A body without secrets: as JSON where it is JSON, else as text.
+fn shown(body: &[u8]) -> Value {
+    if body.is_empty() {
+        return Value::Null;
+    }
+    if body.len() > LONGEST {
+        return format!("{} bytes", body.len()).into();
+    }
+    if let Ok(mut json) = serde_json::from_slice(body) {
+        hide(&mut json);
+        return json;
+    }
+    let Ok(text) = std::str::from_utf8(body) else { return format!("{} bytes that are no text", body.len()).into() };
+    if text.trim_start().starts_with('<') { elements(text) } else { pairs(text) }.into()
+}
+
+/// Hides the secrets of a document in JSON.
+fn hide(json: &mut Value) {
+    match json {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(text) if is_secret(name) => REDACTED.clone_into(text),
+                    value => hide(value),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(hide),
+        Value::String(text) => *text = bearerless(text),
+        _ => {}
+    }
+}
+
+/// Hides the secrets of a form or a query. Other text stays as it is.
+fn pairs(text: &str) -> String {
+    let hidden = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if is_secret(name) => format!("{name}={REDACTED}"),
+        _ => bearerless(pair),
+    };
+    text.split('&').map(hidden).collect::<Vec<_>>().join("&")
+}
+
+/// Hides the secrets of a document in XML: elements without others in them.
+fn elements(text: &str) -> String {
+    let mut parts = text.split('<');
+    let mut hidden = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        hidden.push('<');
+        match part.split_once('>') {
+            Some((name, value)) if is_secret(name) && !name.starts_with('/') && !value.is_empty() => {
+                hidden.push_str(name);
+                hidden.push('>');
+                hidden.push_str(REDACTED);
+            }
+            _ => hidden.push_str(&bearerless(part)),
+        }
+    }
+    hidden
+}
+
+/// Hides words that are tokens, wherever they stand: signed tokens of three parts, and Google's.
+fn bearerless(text: &str) -> String {
+    let is_of_a_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(begin) = rest.find(is_of_a_token) {
+        let (before, word) = rest.split_at(begin);
+        let (word, after) = word.split_at(word.find(|c| !is_of_a_token(c)).unwrap_or(word.len()));
+        shown.push_str(before);
+        let is_signed = word.starts_with("eyJ") && word.matches('.').count() == 2;
+        shown.push_str(if is_signed || word.starts_with("ya29.") { REDACTED } else { word });
+        rest = after;
+    }
+    shown.push_str(rest);
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn no_secret_is_in_an_exchange_wherever_it_stands() {
+        const SECRET: &str = "hunter2";
+        let token = format!("eyJh.{SECRET}.c2ln");
+        let form = format!("grant_type=a&client_assertion={SECRET}&scope=b");
+        let asked = Exchange::asked(
+            "POST",
+            &format!("https://sts.example:8443/path?X-Amz-Security-Token={SECRET}&a=b"),
+            [("Authorization", SECRET), ("Content-Type", "application/x"), ("x-amz-security-token", SECRET)],
+            form.as_bytes(),
+        );
+        let xml = format!("<R><SecretAccessKey>{SECRET}</SecretAccessKey><Arn>arn</Arn><E/></R>");
+        let answered = asked.clone().with_answer(200, [("set-cookie", SECRET), ("etag", "\"1\"")], xml.as_bytes());
+        assert_eq!(answered.target, "/path?X-Amz-Security-Token=redacted&a=b");
+        assert_eq!((answered.host.as_str(), answered.verb.as_str()), ("sts.example:8443", "POST"));
+        assert_eq!(answered.body, json!("grant_type=a&client_assertion=redacted&scope=b"));
+        let hidden = "<R><SecretAccessKey>redacted</SecretAccessKey><Arn>arn</Arn><E/></R>";
+        assert_eq!(answered.answer, json!(hidden));
+        let headers = |of: &BTreeMap<String, String>| of.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(
+            (headers(&answered.headers), headers(&answered.answered)),
+            (vec!["content-type".into()], vec!["etag".into()])
+        );
+        let document = json!({
+            "access_token": SECRET, "keys": [{ "primarySharedKey": SECRET }], "nextToken": "page",
+            "text": format!("Bearer {token}, and more"),
+        });
+        let answered = asked.with_answer(200, [], document.to_string().as_bytes());
+        assert!(!serde_json::to_string(&answered).unwrap().contains(SECRET), "{answered:?}");
+        let expected = json!({
+            "access_token": "redacted", "keys": [{ "primarySharedKey": "redacted" }], "nextToken": "page",
+            "text": "Bearer redacted, and more",
+        });
+        assert_eq!(answered.answer, expected);
+        let line = serde_json::to_string(&answered).unwrap();
+        assert_eq!(serde_json::from_str::<Exchange>(&line).unwrap(), answered);
+    }
+
+    #[test]
+    fn a_long_body_is_told_by_its_size() {
+        let long = vec![b'a'; LONGEST + 1];
+        assert_eq!(Exchange::asked("PUT", "https://h/p", [], &long).body, json!("1048577 bytes"));
+        assert_eq!(Exchange::asked("PUT", "https://h/p", [], &[0xff]).body, json!("1 bytes that are no text"));
+        assert_eq!(Exchange::asked("GET", "https://h/p", [], &[]).body, Value::Null);
+    }
+}

@@ -1,0 +1,124 @@
+//! A client for JSON over HTTP that knows neither this library nor any cloud.
+
+use alien_core::adapter::chain;
+use alien_core::{Error, ErrorKind, Result};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Certificate, Client, Method, StatusCode};
+use serde_json::Value;
+
+use crate::cloud::Outcome;
+
+/// A client for JSON over HTTP.
+#[derive(Debug)]
+pub(crate) struct Plain(Client);
+
+/// The body of a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Body<'a> {
+    Nothing,
+    Json(&'a Value),
+    Form(&'a [(&'a str, &'a str)]),
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    status: StatusCode,
+    /// The code of an error, in the cloud's own words.
+    code: String,
+    body: Value,
+}
+
+impl Plain {
+    /// `certificate` is a certificate in PEM to trust, if the server has its own.
+    pub(crate) fn new(certificate: Option<&str>) -> Result<Self> {
+        let builder = match certificate {
+            Some(pem) => {
+                let trusted = Certificate::from_pem(pem.as_bytes()).map_err(|error| unsent(&error))?;
+                Client::builder().tls_certs_only([trusted])
+            }
+            None => Client::builder(),
+        };
+        let client = builder.timeout(alien_core::adapter::ATTEMPT).build().map_err(|error| unsent(&error))?;
+        Ok(Self(client))
+    }
+
+    /// Sends a request, with a bearer token if one is given.
+    pub(crate) async fn send(&self, method: Method, url: &str, token: Option<&str>, body: Body<'_>) -> Result<Answer> {
+        // Azure's storage answers bearer tokens since this version.
+        let mut request = self.0.request(method, url).header("x-ms-version", "2021-08-06");
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let request = match body {
+            Body::Nothing => request,
+            Body::Json(value) => request.header(CONTENT_TYPE, "application/json").body(value.to_string()),
+            Body::Form(fields) => request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form(fields)),
+        };
+        let answer = request.send().await.map_err(|error| unsent(&error))?;
+        let status = answer.status();
+        let named = answer.headers().get("x-ms-error-code").and_then(|code| code.to_str().ok()).map(str::to_owned);
+        let text = answer.text().await.map_err(|error| unsent(&error))?;
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Ok(Answer { status, code: named.or_else(|| code(&body)).unwrap_or_else(|| status.to_string()), body })
+    }
+
+    /// Gets something that must be there.
+    pub(crate) async fn get(&self, url: &str, token: &str) -> Result<Value> {
+        self.send(Method::GET, url, Some(token), Body::Nothing).await?.done()
+    }
+}
+
+fn unsent(error: &reqwest::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, chain(error))
+}
+
+/// `application/x-www-form-urlencoded`: <https://url.spec.whatwg.org/#urlencoded-serializing>.
+fn form(fields: &[(&str, &str)]) -> String {
+    let escaped = |text: &str| -> String {
+        let each = text.bytes().map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        });
+        each.collect()
+    };
+    let pairs: Vec<String> =
+        fields.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+    pairs.join("&")
+}
+
+/// The code of an error: Azure's code, Google's status, or Entra's number.
+fn code(body: &Value) -> Option<String> {
+    let text = |pointer| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let entra = || body.pointer("/error_codes/0").map(|number| format!("AADSTS{number}"));
+    text("/error/code").or_else(|| text("/error/status")).or_else(entra).or_else(|| text("/error/errors/0/reason"))
+}
+
+impl Answer {
+    /// Returns the body, or an error if the request did not succeed.
+    pub(crate) fn done(self) -> Result<Value> {
+        if self.status.is_success() { Ok(self.body) } else { Err(Error::new(ErrorKind::Rejected, self.told())) }
+    }
+
+    /// The code and the first line of what the cloud says.
+    fn told(&self) -> String {
+        let said = ["/error/message", "/error_description"].into_iter().find_map(|at| self.body.pointer(at)?.as_str());
+        let said = said.or(self.body.as_str()).unwrap_or_default();
+        format!("{}: {}", self.code, said.lines().next().unwrap_or_default())
+    }
+
+    /// Whether it was refused. What is neither done nor refused says nothing of rights.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self.status {
+            status if status.is_success() => Outcome::Allowed,
+            StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => Outcome::Refused(self.told()),
+            _ => Outcome::Unclear(self.told()),
+        }
+    }
+}
+
+/// A text of an answer.
+pub(crate) fn text(answer: &Value, at: &str) -> Result<String> {
+    let none = || Error::new(ErrorKind::Internal, format!("an answer has no `{at}`"));
+    answer.pointer(at).and_then(Value::as_str).map(str::to_owned).ok_or_else(none)
+}
