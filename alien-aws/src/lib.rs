@@ -48,10 +48,8 @@ mod target;
 mod testing;
 mod variables;
 
-use alien_core::adapter::{Cloud, Holder, Layout, Rows, Table};
-use alien_core::{
-    Container, Field, Function, Kind, Kv, Network, Prefix, Problem, Queue, RegistryGrant, Rule, Stack, Storage,
-};
+use alien_core::adapter::{Cloud, Holder, Rows, Table};
+use alien_core::{Container, Field, Function, Kind, Kv, Network, Prefix, Problem, Queue, Rule, Stack, Storage};
 
 #[cfg(feature = "client")]
 pub use client::Config;
@@ -136,10 +134,6 @@ impl Cloud for Aws {
 
     fn is_private(image: &str) -> bool {
         registry::Repository::of_image(image).is_some()
-    }
-
-    fn registry_grants(layout: &Layout<Self>) -> Vec<RegistryGrant> {
-        registry::grants(layout)
     }
 
     fn check(_: &Stack, target: &Target) -> Vec<Problem> {

@@ -125,7 +125,7 @@ pub(crate) async fn register(args: &RegisterArgs, shown: Shown) -> Result<(), Fa
     }
     let vendor = connect::vendor(&record, &args.record.connection).await?;
     vendor.register(&invitation, &record).await?;
-    let registry_grants = clouds::named(&record.cloud)?.registry_grants(&record.stack, &record.target)?;
+    let registry_grants = clouds::named(&record.cloud)?.review(&record.stack, &record.target)?.registry_grants;
     let registered = Registered { deployment: record.id, identity: record.identity, registry_grants };
     shown.result(&registered, |Registered { deployment, identity, registry_grants }| {
         let mut text =

@@ -9,9 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::field::Field;
-use super::layout::Layout;
 use super::operation::{Operation, Table};
-use super::registry::RegistryGrant;
 use super::writes::Fields;
 use crate::kind::Kind;
 use crate::name::ResourceId;
@@ -101,15 +99,10 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Whether an image is in a registry of this cloud, from which another account pulls only what its owner grants.
+    /// Whether an image is in a registry of this cloud, from which another account pulls only what its owner grants:
+    /// see [`AccessControl::registry_grants`](super::AccessControl::registry_grants).
     fn is_private(_image: &str) -> bool {
         false
-    }
-
-    /// What the owners of registries in other accounts grant, so that the deployment can run its images: one for each
-    /// repository.
-    fn registry_grants(_: &Layout<Self>) -> Vec<RegistryGrant> {
-        Vec::new()
     }
 
     /// The operations of a permission set; empty if the cloud has no narrow way to grant it.
