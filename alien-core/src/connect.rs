@@ -78,6 +78,10 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     /// As [`render`](crate::render); a target of another cloud.
     fn review(&self, stack: &Stack, target: &AnyTarget) -> Result<Reviewed, RenderError>;
 
+    /// Whether an image is in a registry of this cloud, from which another account pulls only what its owner grants:
+    /// [`Reviewed::registry_grants`] tells what, once the account is known.
+    fn is_private(&self, image: &str) -> bool;
+
     /// Audits documents in the form of [`Reviewed::documents`], wherever they came from.
     ///
     /// # Errors
@@ -323,6 +327,10 @@ impl<A: Connect> Adapter for A {
 
     fn review(&self, stack: &Stack, target: &AnyTarget) -> Result<Reviewed, RenderError> {
         A::Cloud::reviewed(stack, typed::<A::Cloud>(target).map_err(RenderError::Problems)?)
+    }
+
+    fn is_private(&self, image: &str) -> bool {
+        A::Cloud::is_private(image)
     }
 
     fn audit(&self, stack: &Stack, target: &AnyTarget, documents: &str) -> Result<Report, Problems> {

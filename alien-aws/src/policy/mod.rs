@@ -7,7 +7,7 @@ mod limits;
 mod render;
 
 use alien_core::adapter::{AccessControl, Allowed, Answer, Collected, Escalation, Guard, Guardrail, Layout, Trusted};
-use alien_core::{Grants, Layers, Size};
+use alien_core::{Grants, Layers, RegistryGrant, Size};
 
 use crate::operations::Scope;
 use crate::target::Target;
@@ -42,6 +42,10 @@ impl AccessControl for Aws {
 
     fn guardrails(layout: &Layout<Self>) -> Vec<Guardrail> {
         crate::guardrails::guardrails(layout)
+    }
+
+    fn registry_grants(layout: &Layout<Self>) -> Vec<RegistryGrant> {
+        crate::registry::grants(layout)
     }
 
     fn collect(layout: &Layout<Self>, answers: &[Answer]) -> Collected<Principal> {

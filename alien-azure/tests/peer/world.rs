@@ -11,8 +11,8 @@ use alien_conformance::interrupted::Faulty;
 use alien_conformance::pulled::BothModels;
 use alien_conformance::upgrade::Sent;
 use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
-use alien_core::adapter::{AccessControl, DeploymentContext};
-use alien_core::{Admin, CallConfig, Code, Delivery, Deployment, DeploymentId, Impersonate};
+use alien_core::adapter::{AccessControl, DeploymentContext, Subject};
+use alien_core::{Action, Admin, CallConfig, Code, Delivery, Deployment, DeploymentId, Impersonate};
 use alien_sim::azure::{Azure as Sim, Issuer};
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -301,8 +301,8 @@ impl World for Peer {
     }
 
     /// Since version 2 the vendor deletes what the customer lets it, and creates nothing.
-    fn gives_the_vendor_other_rights_than(&self, version: &str) -> bool {
-        version == "v1"
+    fn is_set_anew(&self, version: &str, _: &DeploymentContext<Azure>, subject: Subject) -> Option<Action> {
+        (version == "v1" && subject == Subject::ManagementIdentity).then_some(Action::Update)
     }
 
     async fn give_back(&self, _: &Deployment) {

@@ -13,6 +13,7 @@ use super::guardrail::Guardrail;
 use super::layout::Layout;
 use super::operation::Escalation;
 use super::placement::Cloud;
+use super::registry::RegistryGrant;
 use crate::permission::Grants;
 
 /// A cloud whose permissions are documents of its own, such as policies or roles. It renders documents from grants, and
@@ -116,6 +117,12 @@ pub trait AccessControl: Cloud {
 
     /// Rules of the cloud's own that the customer can set above a deployment, so that less remains to be disclosed.
     fn guardrails(_: &Layout<Self>) -> Vec<Guardrail> {
+        Vec::new()
+    }
+
+    /// What the owners of registries in other accounts grant, so that the deployment can run its images: one for each
+    /// repository.
+    fn registry_grants(_: &Layout<Self>) -> Vec<RegistryGrant> {
         Vec::new()
     }
 

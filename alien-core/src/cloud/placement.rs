@@ -58,6 +58,10 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     /// itself and end with it: then only the admin creates, and the vendor only deletes.
     const VENDOR_CREATES: bool = true;
 
+    /// The kinds whose code the cloud starts as an identity of its own, beside the one that the code runs as: it pulls the
+    /// image and writes the log, so that the code itself may not. That identity holds [`Set::Run`] of them all.
+    const STARTED_APART: &'static [Kind] = &[];
+
     /// What a permission can be checked on.
     type Scope: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static;
 
@@ -93,6 +97,12 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     /// Checks a target, and a stack as a whole on that target. Returns errors and warnings.
     fn check(_: &Stack, _: &Self::Target) -> Vec<Problem> {
         Vec::new()
+    }
+
+    /// Whether an image is in a registry of this cloud, from which another account pulls only what its owner grants:
+    /// see [`AccessControl::registry_grants`](super::AccessControl::registry_grants).
+    fn is_private(_image: &str) -> bool {
+        false
     }
 
     /// The operations of a permission set; empty if the cloud has no narrow way to grant it.
@@ -256,7 +266,7 @@ macro_rules! tuples_of_kinds {
 for_tuples!(tuples_of_kinds);
 
 /// Checks a stack on a cloud. Returns errors and warnings.
-pub(super) fn check<C: Cloud>(stack: &Stack, target: &C::Target) -> Vec<Problem> {
+pub(crate) fn check<C: Cloud>(stack: &Stack, target: &C::Target) -> Vec<Problem> {
     let mut problems = C::check(stack, target);
     let mut own = Vec::new();
     for resource in stack.resources() {
