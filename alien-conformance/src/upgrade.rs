@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use alien_core::adapter::{Claim, Cloud, DeploymentContext, Documented, Fingerprint, Subject};
 use alien_core::{
-    Action, Artifacts, Data, Deployment, DeploymentId, Function, FunctionUpdate, Health, Invitation, Lifecycle, Live,
-    Manager, Release, Stack,
+    Action, Artifacts, Data, Deployment, DeploymentId, Function, FunctionUpdate, Health, Invitation, Kind, Lifecycle,
+    Live, Manager, Release, Stack,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -109,7 +109,17 @@ impl Kept {
     /// If they cannot be read.
     #[must_use]
     pub fn calls(&self) -> Vec<Sent> {
-        serde_json::from_str(&self.text("calls.json", &[])).unwrap()
+        self.calls_with(&[])
+    }
+
+    /// The same with what another peer chose.
+    ///
+    /// # Panics
+    ///
+    /// If they cannot be read.
+    #[must_use]
+    pub fn calls_with(&self, swaps: &[(String, String)]) -> Vec<Sent> {
+        serde_json::from_str(&self.text("calls.json", swaps)).unwrap()
     }
 
     /// The marks written on its resources.
@@ -118,8 +128,38 @@ impl Kept {
     ///
     /// If they cannot be read.
     #[must_use]
-    pub fn marks(&self) -> Marks {
-        serde_json::from_str(&self.text("marks.json", &[])).unwrap()
+    pub fn marks(&self, swaps: &[(String, String)]) -> Marks {
+        serde_json::from_str(&self.text("marks.json", swaps)).unwrap()
+    }
+
+    /// The record, and what it consists of.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be read.
+    #[must_use]
+    pub fn context<C: Documented>(&self, swaps: &[(String, String)]) -> DeploymentContext<C> {
+        DeploymentContext::of(&Deployment::from_json(&self.text("record.json", swaps)).unwrap()).unwrap()
+    }
+
+    /// The seals of containers that another image gives another seal, with that.
+    ///
+    /// # Panics
+    ///
+    /// If the record cannot be read.
+    #[must_use]
+    pub fn resealed<C: Documented>(&self, swaps: &[(String, String)]) -> Vec<(String, String)> {
+        let (before, after) = (self.context::<C>(&[]), self.context::<C>(swaps));
+        let is_container = |subject: &Subject| match subject {
+            Subject::Resource(position) => {
+                before.stack().resources().get(*position).is_some_and(|one| one.kind() == Kind::Container)
+            }
+            _ => false,
+        };
+        let seal = |subject, context: &DeploymentContext<C>| Fingerprint::whole(subject, context).digest.to_string();
+        let containers = before.subjects().filter(is_container);
+        let seals = containers.map(|subject| (seal(subject, &before), seal(subject, &after)));
+        seals.filter(|(old, new)| old != new).collect()
     }
 
     fn write(&self, file: &str, value: &impl Serialize) {
@@ -188,7 +228,7 @@ fn marks<C: Documented>(record: &Deployment) -> Marks {
 }
 
 /// Checks that the current code takes over a deployment of an earlier version. A plan leaves everything as it is, even
-/// without the admin's consent to frozen changes; only the vendor's documents may be written anew. The vendor assumes a session with its record, watches and updates.
+/// without the admin's consent to frozen changes, but for what [`World::is_set_anew`] names. The vendor assumes a session with its record, watches and updates.
 /// Then the deployment is taken down.
 ///
 /// # Panics
@@ -202,10 +242,12 @@ pub async fn is_taken_over<W: World>(world: &W, kept: &Kept, swaps: &[(String, S
     assert_eq!(invitation.differences(&record), [], "{name}");
 
     // The marks say the same as the stack.
-    let Marks { seals, claim } = kept.marks();
-    let rewritten = Some(Subject::ManagementIdentity)
-        .filter(|_| world.gives_the_vendor_other_rights_than(name.split('/').next().unwrap_or_default()));
-    for subject in context.subjects().filter(|subject| Some(*subject) != rewritten) {
+    let Marks { seals, claim } = kept.marks(swaps);
+    let version = name.split('/').next().unwrap_or_default();
+    let anew = |subject| world.is_set_anew(version, &context, subject);
+    let is_identity = |subject: &Subject| !matches!(subject, Subject::Resource(_) | Subject::Deployment);
+    // What an identity is given is in its seal; of a resource, what the stack says.
+    for subject in context.subjects().filter(|subject| !is_identity(subject) || anew(*subject).is_none()) {
         let seal: Fingerprint = seals[&named(&context, subject)].parse().unwrap();
         assert_eq!(seal.digest, Fingerprint::whole(subject, &context).digest, "{name}: {}", named(&context, subject));
     }
@@ -218,9 +260,12 @@ pub async fn is_taken_over<W: World>(world: &W, kept: &Kept, swaps: &[(String, S
         let plan = admin.plan(&unchanged).previous(previous).await.unwrap();
         plan.refusal().unwrap_or_else(|error| panic!("{name}: {error}"));
         for step in &plan.steps {
-            let is_rewritten = rewritten.is_some_and(|subject| step.subject == context.subject_name(subject));
-            let is_due = step.action == Action::Leave || is_rewritten && step.action == Action::Update;
-            assert!(is_due, "{name}:\n{plan}");
+            let is_it = |subject: &Subject| {
+                (step.kind.as_ref(), step.subject.as_str())
+                    == (context.subject_kind(*subject), context.subject_name(*subject))
+            };
+            let due = context.subjects().find(is_it).and_then(anew).unwrap_or(Action::Leave);
+            assert_eq!(step.action, due, "{name}: {}\n{plan}", step.subject);
         }
     }
     let plan = admin.plan(&unchanged).previous(&record).await.unwrap();

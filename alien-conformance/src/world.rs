@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use alien_core::adapter::{AccessControl, Cloud};
+use alien_core::adapter::{AccessControl, Cloud, DeploymentContext, Subject};
 use alien_core::{
-    Admin, Artifacts, Call, CallConfig, Clock, Code, Delivery, Deployment, DeploymentId, FunctionUpdate, Impersonate,
-    Invitation, Manager, Recorder, Release, Retry, Stack,
+    Action, Admin, Artifacts, Call, CallConfig, Clock, Code, Delivery, Deployment, DeploymentId, FunctionUpdate,
+    Impersonate, Invitation, Manager, Recorder, Release, Retry, Stack,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -50,10 +50,14 @@ pub trait World: Send + Sync {
     /// Does whatever else the peer needs after every set-up.
     async fn prepare(&self, _deployment: &Deployment) {}
 
-    /// Whether the vendor's documents say something else today than those of this earlier version: then a set-up writes
-    /// them anew.
-    fn gives_the_vendor_other_rights_than(&self, _version: &str) -> bool {
-        false
+    /// What a set-up does with a subject of a deployment that this earlier version set up; `None` if it leaves it as it is.
+    fn is_set_anew(
+        &self,
+        _version: &str,
+        _context: &DeploymentContext<Self::Cloud>,
+        _subject: Subject,
+    ) -> Option<Action> {
+        None
     }
 
     /// Whether the peer is known to decide wrongly on a permission, so that only the cloud's evaluator decides.

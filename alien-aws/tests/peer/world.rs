@@ -12,8 +12,8 @@ use alien_conformance::ministack::Ministack;
 use alien_conformance::pulled::BothModels;
 use alien_conformance::upgrade::Sent;
 use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
-use alien_core::adapter::{AccessControl, DeploymentContext};
-use alien_core::{Admin, CallConfig, Deployment, DeploymentId, Impersonate, Kind};
+use alien_core::adapter::{AccessControl, DeploymentContext, Subject};
+use alien_core::{Action, Admin, CallConfig, Deployment, DeploymentId, Impersonate, Kind};
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -277,8 +277,8 @@ impl World for Peer {
     }
 
     /// Since the first version, updates of services have more conditions.
-    fn gives_the_vendor_other_rights_than(&self, version: &str) -> bool {
-        version == "v1"
+    fn is_set_anew(&self, version: &str, _: &DeploymentContext<Aws>, subject: Subject) -> Option<Action> {
+        (version == "v1" && subject == Subject::ManagementIdentity).then_some(Action::Update)
     }
 
     fn is_undecided(&self, permission: &str) -> bool {
