@@ -1,6 +1,6 @@
 //! Rules that a customer can set above a deployment.
 
-use alien_core::adapter::{Guardrail, Layout, Subject};
+use alien_core::adapter::{Guardrail, Holder, Layout, Subject};
 use serde_json::json;
 
 use crate::Aws;
@@ -8,7 +8,9 @@ use crate::operations::Scope;
 
 /// A service control policy for the roles that code runs as. It holds for the account, if that is in an organisation.
 pub(crate) fn guardrails(layout: &Layout<Aws>) -> Vec<Guardrail> {
-    let identities = (0..layout.permissions().runtime.len()).map(Subject::RuntimeIdentity);
+    let holders = layout.permissions().runtime.iter().enumerate();
+    let profiles = holders.filter(|(_, grants)| grants.holder != Holder::Platform);
+    let identities = profiles.map(|(position, _)| Subject::RuntimeIdentity(position));
     let roles: Vec<&str> = identities.flat_map(|identity| layout.names.at(Scope::Role, identity)).collect();
     if roles.is_empty() {
         return Vec::new();

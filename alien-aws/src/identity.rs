@@ -68,8 +68,10 @@ pub(crate) fn names(arns: Arns<'_>, holder: &Holder, things: &mut Vec<(Scope, St
     // A managed policy is named after the role, with `-p` and one digit. No physical name ends in a word of two
     // characters, so no other role's name matches.
     things.push((Scope::RolePolicies, arns.iam(&["policy/", &name, "-p?"])));
-    if let Holder::Profile(_) = holder {
-        things.extend([(Scope::RoleForLambda, role.clone()), (Scope::RoleForTasks, role)]);
+    match holder {
+        Holder::Profile(_) => things.extend([(Scope::RoleForLambda, role.clone()), (Scope::RoleForTasks, role)]),
+        Holder::Platform => things.push((Scope::RoleForTasks, role)),
+        Holder::Admin | Holder::Vendor => {}
     }
 }
 
@@ -86,6 +88,9 @@ pub(crate) fn managed_policy_name(role: &str, number: usize) -> String {
 ///   (<https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html>).
 /// * A profile: the services that run its code; ECS only for this account
 ///   (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html>).
+/// * The platform: ECS, as the page of the execution role has it
+///   (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html>). No condition stands there;
+///   only who may pass the role can have ECS use it, and a role is passed within its account alone.
 /// * Provisioning: the principals that the customer's own account allows.
 pub(crate) fn trust(layout: &Layout<Aws>, holder: &Holder) -> Policy {
     let target = &layout.target;
@@ -111,6 +116,7 @@ pub(crate) fn trust(layout: &Layout<Aws>, holder: &Holder) -> Policy {
             let account = Arns(target).iam(&["root"]);
             vec![assume("CustomersOwnAccount", ("AWS", account), None)]
         }
+        Holder::Platform => vec![assume("Platform", ("Service", "ecs-tasks.amazonaws.com".to_owned()), None)],
         Holder::Profile(profile) => {
             let runs = |kind: Kind| {
                 layout.stack.resources().iter().any(|resource| {
@@ -186,6 +192,9 @@ pub(crate) fn excesses(found: &Principal, expected: &Principal) -> Vec<String> {
     if session > most {
         problems.push(format!("sessions may last {session} seconds, but at most {most} are allowed"));
     }
+    for denial in denials(expected).filter(|due| !denials(found).any(|denial| is_same(denial, due))) {
+        problems.push(format!("the denial `{}` is missing", denial.sid));
+    }
     let mut names = BTreeSet::new();
     for policy in &found.policies {
         let own = match policy.kind {
@@ -200,6 +209,15 @@ pub(crate) fn excesses(found: &Principal, expected: &Principal) -> Vec<String> {
         }
     }
     problems
+}
+
+fn denials(principal: &Principal) -> impl Iterator<Item = &Statement> {
+    let statements = principal.policies.iter().flat_map(|policy| &policy.document.statements);
+    statements.filter(|statement| statement.effect == Effect::Deny)
+}
+
+fn is_same(one: &Statement, other: &Statement) -> bool {
+    *one == Statement { sid: one.sid.clone(), ..other.clone() }
 }
 
 fn assume(sid: &str, principal: (&'static str, String), condition: Option<(&'static str, String)>) -> Statement {

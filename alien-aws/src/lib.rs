@@ -41,13 +41,17 @@ pub mod policy;
 mod preflight;
 #[cfg(feature = "client")]
 mod provider;
+mod registry;
 mod resource;
 mod target;
 #[cfg(all(test, feature = "client"))]
 mod testing;
+mod variables;
 
-use alien_core::adapter::{Cloud, Holder, Rows, Table};
-use alien_core::{Container, Field, Function, Kv, Network, Prefix, Problem, Queue, Rule, Stack, Storage};
+use alien_core::adapter::{Cloud, Holder, Layout, Rows, Table};
+use alien_core::{
+    Container, Field, Function, Kind, Kv, Network, Prefix, Problem, Queue, RegistryGrant, Rule, Stack, Storage,
+};
 
 #[cfg(feature = "client")]
 pub use client::Config;
@@ -97,6 +101,10 @@ impl Cloud for Aws {
         target.region.as_str()
     }
 
+    // On Fargate a task is started as its execution role, whose credentials its containers do not get
+    // (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html>).
+    const STARTED_APART: &'static [Kind] = &[Kind::Container];
+
     type Scope = Scope;
     type Target = Target;
     type Kinds = (Function, Container, Storage, Kv, Queue, Network);
@@ -124,6 +132,14 @@ impl Cloud for Aws {
 
     fn name_identity(holder: &Holder, target: &Target, things: &mut Vec<(Scope, String)>) {
         identity::names(Arns(target), holder, things);
+    }
+
+    fn is_private(image: &str) -> bool {
+        registry::Repository::of_image(image).is_some()
+    }
+
+    fn registry_grants(layout: &Layout<Self>) -> Vec<RegistryGrant> {
+        registry::grants(layout)
     }
 
     fn check(_: &Stack, target: &Target) -> Vec<Problem> {

@@ -74,7 +74,7 @@ pub enum Scope {
     Caller,
     /// A runtime role that is passed to Lambda.
     RoleForLambda,
-    /// A runtime role that is passed to ECS tasks.
+    /// A runtime role, or the execution role, that is passed to ECS tasks.
     RoleForTasks,
 }
 
@@ -282,7 +282,7 @@ alien_core::operations! {
         MIRROR_TRAFFIC = "ec2:CreateTrafficMirrorSession" on Account, Redirect;
     }
 
-    // Lambda creates a function's network interfaces with the function's own role.
+    // Lambda creates a function's network interfaces with the function's own role, whose code is denied it.
     source "https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html" {
         CREATE_INTERFACE = "ec2:CreateNetworkInterface" on Interfaces, Attach;
         DELETE_INTERFACE = "ec2:DeleteNetworkInterface" on Interfaces, Attach;

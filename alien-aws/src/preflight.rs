@@ -2,7 +2,9 @@
 
 use alien_core::adapter::AccessControl;
 use alien_core::{ErrorKind, Problem, Remedy, Result, Rule};
-use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType, SummaryKeyType};
+use aws_sdk_iam::types::{
+    ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType, SummaryKeyType,
+};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use crate::Aws;
@@ -11,6 +13,7 @@ use crate::identity::policies;
 use crate::operations as op;
 use crate::policy::document::STRING_EQUALS;
 use crate::policy::{Policy, Principal, Statement, cuts};
+use crate::resource::network::fit;
 use crate::target::PolicyArn;
 
 /// Who the caller is, and the problem if that is another account's.
@@ -47,6 +50,7 @@ pub(crate) async fn look(cx: Context<'_>, boundary: Option<&PolicyArn>) -> Resul
         problems.extend(bounded(cx, boundary).await?);
     }
     problems.extend(quotas(cx).await?);
+    problems.extend(fit::look(cx).await?);
     Ok(problems)
 }
 
@@ -70,7 +74,7 @@ async fn may_do_all(cx: Context<'_>, principal: &str) -> Result<Vec<Problem>> {
     let statements: Vec<Statement> =
         rendered.policies.into_iter().flat_map(|policy| policy.document.statements).collect();
     let asked: Vec<_> = statements.iter().map(|statement| simulate(cx, principal, statement)).collect();
-    let answers: Result<Vec<Vec<String>>> = stream::iter(asked).buffered(8).try_collect().await;
+    let answers: Result<Vec<Vec<Denial>>> = stream::iter(asked).buffered(8).try_collect().await;
     let denied = match answers {
         Ok(denied) => denied,
         // A failed simulation says nothing about the permissions themselves.
@@ -82,21 +86,74 @@ async fn may_do_all(cx: Context<'_>, principal: &str) -> Result<Vec<Problem>> {
         }
         Err(error) => return Err(error),
     };
-    let problem = |(statement, denied): (&Statement, Vec<String>)| {
-        if denied.is_empty() {
+    Ok(statements.iter().zip(denied).flat_map(|(statement, denied)| refused(principal, statement, &denied)).collect())
+}
+
+/// An action that is not allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Denial {
+    action: String,
+    by: By,
+}
+
+/// What does not allow an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// A policy of the organization that the account is in: no permission in the account changes that.
+    Organization,
+    /// The caller's permissions boundary.
+    Boundary,
+    /// The caller's policies.
+    Policies,
+}
+
+impl By {
+    const ALL: [Self; 3] = [Self::Organization, Self::Boundary, Self::Policies];
+
+    /// What decided a simulated action
+    /// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html>).
+    fn of(result: &EvaluationResult) -> Self {
+        let organization = result.organizations_decision_detail().map(|detail| detail.allowed_by_organizations());
+        let boundary = result.permissions_boundary_decision_detail();
+        match (organization, boundary.map(|detail| detail.allowed_by_permissions_boundary())) {
+            (Some(false), _) => Self::Organization,
+            (_, Some(false)) => Self::Boundary,
+            _ => Self::Policies,
+        }
+    }
+}
+
+/// The problems of what a caller may not do, one for each that does not allow it.
+fn refused(principal: &str, statement: &Statement, denied: &[Denial]) -> Vec<Problem> {
+    let on = statement.resources.join(", ");
+    let of = |by: By| {
+        let actions: Vec<&str> =
+            denied.iter().filter(|denial| denial.by == by).map(|denial| denial.action.as_str()).collect();
+        if actions.is_empty() {
             return None;
         }
-        let on = statement.resources.join(", ");
-        let what = format!("`{principal}` may not {} on {on}", denied.join(", "));
-        let help = "ask the administrator of the account for the permissions in the provisioning documents";
-        let problem = Problem::error(Rule::Cloud, what, help.to_owned());
-        Some(problem.at(&statement.sid).remedy(Remedy::GrantProvisioning))
+        let what = format!("`{principal}` may not {} on {on}", actions.join(", "));
+        let problem = |what: String, help: &str| Problem::error(Rule::Cloud, what, help.to_owned()).at(&statement.sid);
+        Some(match by {
+            By::Organization => problem(
+                format!("{what}: a service control policy of the organization does not allow it"),
+                "ask who administers the organization to allow it for this account: nothing in the account can",
+            ),
+            By::Boundary => problem(
+                format!("{what}: the permissions boundary of these credentials does not allow it"),
+                "use credentials whose boundary allows it, or have the boundary allow it",
+            ),
+            By::Policies => {
+                let help = "ask the administrator of the account for the permissions in the provisioning documents";
+                problem(what, help).remedy(Remedy::GrantProvisioning)
+            }
+        })
     };
-    Ok(statements.iter().zip(denied).filter_map(problem).collect())
+    By::ALL.into_iter().filter_map(of).collect()
 }
 
 /// The actions of a statement that are not allowed.
-async fn simulate(cx: Context<'_>, principal: &str, statement: &Statement) -> Result<Vec<String>> {
+async fn simulate(cx: Context<'_>, principal: &str, statement: &Statement) -> Result<Vec<Denial>> {
     let texts = |texts: &[crate::policy::Text]| texts.iter().map(|text| text.to_string()).collect::<Vec<_>>();
     // A key of one text takes one value, so the first of a condition's values is simulated. A key that must be absent is
     // not given.
@@ -112,7 +169,7 @@ async fn simulate(cx: Context<'_>, principal: &str, statement: &Statement) -> Re
         })
         .collect();
     let (actions, resources) = (texts(&statement.actions), texts(&statement.resources));
-    let mut denied = Vec::new();
+    let mut denied = Vec::<Denial>::new();
     let mut marker = None;
     loop {
         let page = cx
@@ -132,9 +189,9 @@ async fn simulate(cx: Context<'_>, principal: &str, statement: &Statement) -> Re
             // A decision that depends on context which only the real request has is not known in advance.
             if result.missing_context_values().is_empty()
                 && *result.eval_decision() != PolicyEvaluationDecisionType::Allowed
-                && !denied.contains(&action)
+                && denied.iter().all(|denial| denial.action != action)
             {
-                denied.push(action);
+                denied.push(Denial { action, by: By::of(result) });
             }
         }
         if !page.is_truncated() {
@@ -234,6 +291,8 @@ async fn quotas(cx: Context<'_>) -> Result<Vec<Problem>> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_iam::types::{OrganizationsDecisionDetail, PermissionsBoundaryDecisionDetail};
+
     use super::*;
     use crate::policy::{Role, RolePolicy};
 
@@ -251,6 +310,45 @@ mod tests {
 
     fn document(statement: &str) -> Policy {
         Policy::new(vec![serde_json::from_str(statement).unwrap()])
+    }
+
+    #[test]
+    fn what_the_organization_refuses_is_told_as_that() {
+        let result = |action: &str| {
+            let result = EvaluationResult::builder().eval_action_name(action);
+            result.eval_decision(PolicyEvaluationDecisionType::ImplicitDeny)
+        };
+        let organization = OrganizationsDecisionDetail::builder();
+        let boundary = PermissionsBoundaryDecisionDetail::builder().allowed_by_permissions_boundary(false).build();
+        let results = [
+            result("sqs:CreateQueue").organizations_decision_detail(organization.clone().build()),
+            result("sqs:TagQueue")
+                .organizations_decision_detail(organization.allowed_by_organizations(true).build())
+                .permissions_boundary_decision_detail(boundary),
+            result("sqs:DeleteQueue"),
+        ];
+        let denied: Vec<Denial> = results
+            .map(|result| result.build().unwrap())
+            .iter()
+            .map(|result| Denial { action: result.eval_action_name().to_owned(), by: By::of(result) })
+            .collect();
+        let statement: Statement =
+            serde_json::from_str(r#"{"Sid":"Queues","Effect":"Allow","Action":"sqs:*","Resource":"arn:of:queue"}"#)
+                .unwrap();
+        let told: Vec<String> = refused("arn:of:admin", &statement, &denied).iter().map(Problem::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "error: `Queues`: `arn:of:admin` may not sqs:CreateQueue on arn:of:queue: a service control policy of the \
+                 organization does not allow it; ask who administers the organization to allow it for this account: nothing in \
+                 the account can",
+                "error: `Queues`: `arn:of:admin` may not sqs:TagQueue on arn:of:queue: the permissions boundary of these \
+                 credentials does not allow it; use credentials whose boundary allows it, or have the boundary allow it",
+                "error: `Queues`: `arn:of:admin` may not sqs:DeleteQueue on arn:of:queue; ask the administrator of the account \
+                 for the permissions in the provisioning documents",
+            ]
+        );
+        assert_eq!(refused("arn:of:admin", &statement, &[]), []);
     }
 
     #[test]

@@ -94,7 +94,7 @@ pub(crate) fn trust(layout: &Layout<Azure>, holder: &Holder) -> Vec<FederatedCre
             });
             trusted.into_iter().collect()
         }
-        Holder::Admin | Holder::Profile(_) => Vec::new(),
+        Holder::Admin | Holder::Profile(_) | Holder::Platform => Vec::new(),
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use alien_core::{Delivery, Deployment, DeploymentId, Invitation, Model, RootDigest, Stack};
+use alien_core::{
+    CodeForm, Delivery, Deployment, DeploymentId, Invitation, Model, Problem, RegistryGrant, Resource, RootDigest,
+    Rule, Stack,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -12,12 +15,13 @@ use crate::clouds;
 use crate::file;
 use crate::keys::Signing;
 use crate::output::{self, Failure};
-use crate::{connect, target};
+use crate::{connect, review, target};
 
 pub(crate) async fn invite(args: &InviteArgs, shown: Shown) -> Result<(), Failure> {
     let (signing, invitation) = output::both(Signing::of(&args.sign), invitation(args))?;
     let revision = args.revision.unwrap_or(invitation.revision);
     output::warn(invitation.stack.warnings());
+    output::warn(&private(&invitation)?);
     args.out.as_deref().map(absent).transpose()?;
     signing.written(invitation.with_revision(revision)).await?.to(args.out.as_deref(), shown)
 }
@@ -41,6 +45,22 @@ fn invitation(args: &InviteArgs) -> Result<Invitation, Failure> {
         }
         (None, None) => output::both(stack, Err(Failure::form("--cloud", "missing", "add it"))).map(|(_, never)| never),
     }
+}
+
+/// The images that the deployment can run only once the vendor's registry lets it pull them.
+fn private(invitation: &Invitation) -> Result<Vec<Problem>, Failure> {
+    let cloud = clouds::named(&invitation.cloud)?;
+    let problem = |resource: &Resource| {
+        let code = cloud.code(resource.kind())?.choose(resource.code()?)?;
+        let Some(CodeForm::Image(image)) = code.only() else { return None };
+        if !cloud.is_private(&image) {
+            return None;
+        }
+        let what = format!("its image `{image}` is pulled by another account only if its registry grants that");
+        let help = "grant it before the customer sets up: `alien permissions`, with the customer's account, prints the command";
+        Some(Problem::warning(Rule::Cloud, what, help.to_owned()).on(resource.id()))
+    };
+    Ok(invitation.stack.resources().iter().filter_map(problem).collect())
 }
 
 /// How releases will reach the deployment, by the flags.
@@ -91,6 +111,9 @@ pub(crate) struct Registered {
     deployment: DeploymentId,
     /// The identity that lets in the vendor, and nobody without the vendor's proof.
     identity: String,
+    /// What the owners of registries in other accounts grant, so that the deployment can run its images.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    registry_grants: Vec<RegistryGrant>,
 }
 
 pub(crate) async fn register(args: &RegisterArgs, shown: Shown) -> Result<(), Failure> {
@@ -102,8 +125,12 @@ pub(crate) async fn register(args: &RegisterArgs, shown: Shown) -> Result<(), Fa
     }
     let vendor = connect::vendor(&record, &args.record.connection).await?;
     vendor.register(&invitation, &record).await?;
-    let registered = Registered { deployment: record.id, identity: record.identity };
-    shown.result(&registered, |Registered { deployment, identity }| {
-        format!("registered {deployment}: `{identity}` lets in the vendor, and nobody without the vendor's proof")
+    let registry_grants = clouds::named(&record.cloud)?.registry_grants(&record.stack, &record.target)?;
+    let registered = Registered { deployment: record.id, identity: record.identity, registry_grants };
+    shown.result(&registered, |Registered { deployment, identity, registry_grants }| {
+        let mut text =
+            format!("registered {deployment}: `{identity}` lets in the vendor, and nobody without the vendor's proof");
+        review::registry_grants(&mut text, registry_grants);
+        text
     })
 }

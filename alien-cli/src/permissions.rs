@@ -24,7 +24,11 @@ pub(crate) fn permissions(args: &PermissionsArgs) -> Result<(), Failure> {
             }
             output::json(&reviewed.documents)
         }
-        format => output::line(review::text(&reviewed, layer, format)),
+        format => {
+            let mut text = review::text(&reviewed, layer, format);
+            review::registry_grants(&mut text, &reviewed.registry_grants);
+            output::line(text)
+        }
     }
 }
 

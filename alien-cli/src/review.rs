@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use alien_core::adapter::{Guardrail, ReviewGrant, Trusted};
-use alien_core::{Layer, Reach, Report, Reviewed, Size};
+use alien_core::{Layer, Reach, RegistryGrant, Report, ResourceId, Reviewed, Size};
 
 use crate::args::Format;
 use crate::output::{paragraph, table};
@@ -113,14 +113,34 @@ pub(crate) fn guardrails(text: &mut String, guardrails: &[Guardrail]) {
     }
     for Guardrail { what, command, file, text: content, source } in guardrails {
         let _ = writeln!(text, "{what}\n{source}\n\n    {command}\n");
-        if !file.is_empty() {
-            let _ = writeln!(text, "{file}:\n");
-            for line in content.lines() {
-                let _ = writeln!(text, "    {line}");
-            }
-            text.push('\n');
-        }
+        self::file(text, file, content);
     }
+}
+
+/// Renders what the owners of registries grant: whom, the command, and its file.
+pub(crate) fn registry_grants(text: &mut String, grants: &[RegistryGrant]) {
+    for grant in grants {
+        let RegistryGrant { resources, repository, to, command, file, text: content, note, source } = grant;
+        let title = format!("What the owner of `{repository}` grants before set-up");
+        heading(text, Format::Table, &title);
+        let resources: Vec<&str> = resources.iter().map(ResourceId::as_str).collect();
+        let _ = writeln!(text, "For {}, to {}.\n{source}\n\n    {command}\n", resources.join(", "), to.join(", "));
+        if !note.is_empty() {
+            let _ = writeln!(text, "{note}\n");
+        }
+        self::file(text, file, content);
+    }
+}
+
+fn file(text: &mut String, name: &str, content: &str) {
+    if name.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "{name}:\n");
+    for line in content.lines() {
+        let _ = writeln!(text, "    {line}");
+    }
+    text.push('\n');
 }
 
 /// Renders the sizes of documents.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use alien_core::adapter::{AccessControl, Effect, Guard, NamedResource, Names, Subject};
+use alien_core::adapter::{AccessControl, Effect, Guard, Layout, NamedResource, Names, Subject};
 use alien_core::{Documents, Kind, Layer, Lifecycle, Prefix, Set, Stack};
 
 /// The names of everything in a deployment of the stack.
 #[must_use]
 pub fn names<C: AccessControl>(stack: &Stack, target: &C::Target) -> Names<C::Scope> {
-    Names::of::<C>(stack, target)
+    Layout::<C>::new(stack.clone(), target.clone()).names
 }
 
 /// What the cloud knows about a request: the condition keys that tell its subject from others, and the key that belongs

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 
 use crate::admin::Admin;
 use crate::call::CallConfig;
-use crate::cloud::{Answer, Cloud, Comparison, Documented, Field, Kinds, RenderError, Report, Reviewed};
+use crate::cloud::{
+    Answer, Cloud, Comparison, Documented, Field, Kinds, Layout, RegistryGrant, RenderError, Report, Reviewed,
+};
 use crate::context::DeploymentContext;
 use crate::delivery::{Delivery, Model, is_host_and_path};
 use crate::deployment::{Deployment, DeploymentId, Invitation};
@@ -77,6 +79,18 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     ///
     /// As [`render`](crate::render); a target of another cloud.
     fn review(&self, stack: &Stack, target: &AnyTarget) -> Result<Reviewed, RenderError>;
+
+    /// Whether an image is in a registry of this cloud, from which another account pulls only what its owner grants:
+    /// [`registry_grants`](Self::registry_grants) tells what, once the account is known.
+    fn is_private(&self, image: &str) -> bool;
+
+    /// What the owners of registries in other accounts grant, so that a stack at this target can run its images. No
+    /// network.
+    ///
+    /// # Errors
+    ///
+    /// A target of another cloud.
+    fn registry_grants(&self, stack: &Stack, target: &AnyTarget) -> Result<Vec<RegistryGrant>, Problems>;
 
     /// Audits documents in the form of [`Reviewed::documents`], wherever they came from.
     ///
@@ -323,6 +337,15 @@ impl<A: Connect> Adapter for A {
 
     fn review(&self, stack: &Stack, target: &AnyTarget) -> Result<Reviewed, RenderError> {
         A::Cloud::reviewed(stack, typed::<A::Cloud>(target).map_err(RenderError::Problems)?)
+    }
+
+    fn is_private(&self, image: &str) -> bool {
+        A::Cloud::is_private(image)
+    }
+
+    fn registry_grants(&self, stack: &Stack, target: &AnyTarget) -> Result<Vec<RegistryGrant>, Problems> {
+        let target = typed::<A::Cloud>(target)?.clone();
+        Ok(A::Cloud::registry_grants(&Layout::new(stack.clone(), target)))
     }
 
     fn audit(&self, stack: &Stack, target: &AnyTarget, documents: &str) -> Result<Report, Problems> {

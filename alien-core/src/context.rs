@@ -291,8 +291,11 @@ impl<C: Cloud> DeploymentContext<C> {
                 let resources = resource.needs().filter_map(|id| self.stack().position(id)).map(Subject::Resource);
                 let profile = resource.settings().compute().map(|compute| compute.profile);
                 let identity = profile.and_then(|profile| self.permissions().runtime_position(profile));
+                let is_apart = C::STARTED_APART.contains(&resource.kind());
+                let platform = self.permissions().platform_position().filter(|_| is_apart);
+                let identities = identity.into_iter().chain(platform).map(Subject::RuntimeIdentity);
                 let shared = C::needs_shared(resource).then_some(Subject::Deployment);
-                resources.chain(identity.map(Subject::RuntimeIdentity)).chain(shared).collect()
+                resources.chain(identities).chain(shared).collect()
             }
         }
     }

@@ -17,7 +17,7 @@ use tracing::Instrument as _;
 
 use crate::call::{Call, CallConfig, Gate};
 use crate::clock::{Clock, later};
-use crate::cloud::{Cloud, Documented, Kinds};
+use crate::cloud::{Cloud, Documented, Kinds, Layout, check};
 use crate::context::DeploymentContext;
 use crate::delivery::Model;
 use crate::deployment::{Deployment, DeploymentId, Invitation};
@@ -27,8 +27,10 @@ use crate::manage::Manage;
 use crate::name::ResourceId;
 use crate::operate::Operated;
 use crate::permission::{Grants, Set, Subject};
+use crate::problem::Problem;
 use crate::resource::CodeForms;
 use crate::session::{AssumedSession, Session};
+use crate::stack::Stack;
 
 /// Opens sessions in deployments, with the vendor's own credentials. A vendor's program has a value of this, and none of
 /// [`Admin`](crate::Admin).
@@ -89,6 +91,14 @@ pub trait Impersonate: Send + Sync + fmt::Debug {
 
     /// The forms of code that a kind of resource runs on the cloud; `None` if the cloud has no such kind.
     fn code(&self, kind: Kind) -> Option<CodeForms>;
+
+    /// What the cloud does not take of a stack at the target of a deployment, and takes of what is recorded: an update to it would
+    /// fail. Calls nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](ErrorKind::Input) if the record is of another cloud.
+    fn refused(&self, deployment: &Deployment, next: &Stack) -> Result<Vec<Problem>>;
 
     /// The clock that waiting uses.
     fn clock(&self) -> &dyn Clock;
@@ -468,6 +478,21 @@ impl<C: Documented<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonate fo
 
     fn code(&self, kind: Kind) -> Option<CodeForms> {
         C::Kinds::code(kind)
+    }
+
+    fn refused(&self, deployment: &Deployment, next: &Stack) -> Result<Vec<Problem>> {
+        let target = deployment.target::<C>()?;
+        let errors = |stack: &Stack| {
+            let placed = Layout::<C>::new(stack.clone(), target.clone());
+            let problems = check::<C>(&placed.stack, target).into_iter();
+            problems.filter(Problem::is_error).collect::<Vec<_>>()
+        };
+        let mut refused = errors(next);
+        if !refused.is_empty() {
+            let known = errors(&deployment.stack);
+            refused.retain(|problem| !known.contains(problem));
+        }
+        Ok(refused)
     }
 
     fn clock(&self) -> &dyn Clock {

@@ -125,7 +125,7 @@ pub use clock::Clock;
 pub use clock::SystemClock;
 pub use cloud::{
     Breach, Comparison, Disclosure, DisclosureKind, Documents, Field, Layers, Physical, Promise, Pulled, PulledFrom,
-    RenderError, Rendered, Report, Review, ReviewRow, Reviewed, Size, audit, render, review,
+    RegistryGrant, RenderError, Rendered, Report, Review, ReviewRow, Reviewed, Size, audit, render, review,
 };
 pub use connect::{Adapter, ConnectOption, Connection, Side};
 pub use delivery::{Delivery, ManagerUrl, Model, RootDigest};

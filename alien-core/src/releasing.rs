@@ -135,7 +135,7 @@ impl<'a> ReleaseRequest<'a> {
         let begun = async {
             self.managed.kept.reload().await?;
             let record = self.managed.kept.get();
-            let wanted = wanted(&record, self.release)?;
+            let wanted = wanted(self.managed, &record, self.release)?;
             // What is not as recorded is sent in any case, and what else is sent is known after a look.
             let is_new = |resource: &&Resource| {
                 let recorded = record.stack.resource(resource.id().as_str()).and_then(Resource::code);
@@ -207,7 +207,7 @@ impl<'a> ReleaseRequest<'a> {
                 managed.kept.is_free(record, managed.clock(), self.taking)?;
                 // Whoever was in flight is not any more.
                 interrupted(record);
-                let wanted = wanted(record, &release)?;
+                let wanted = wanted(managed, record, &release)?;
                 let is_other = |only: &&Resource| record.stack.resource(only.id().as_str()) != Some(*only);
                 if let Some(only) = self.only.as_ref().filter(is_other) {
                     let what = "another program has updated it meanwhile; look at it, and update it again";
@@ -280,10 +280,12 @@ impl<'a> ReleaseRequest<'a> {
     }
 }
 
-/// The release, with what the customer gave; refused if it has a change that only the admin may make.
-fn wanted(record: &Deployment, release: &Release) -> Result<Release> {
+/// The release, with what the customer gave; refused if it has a change that only the admin may make, or one that the cloud does
+/// not take.
+fn wanted(managed: &Managed, record: &Deployment, release: &Release) -> Result<Release> {
     Problems::none(record.admin_only(release.stack())?)?;
     let stack = release.stack().with_existing_of(&record.stack)?;
+    Problems::none(managed.impersonator.refused(record, &stack)?)?;
     Ok(Release::partial(stack, release.artifacts().clone()))
 }
 

@@ -178,7 +178,8 @@ mod cloud {
             let stack_name = stack.name().to_string();
             let review =
                 Review { cloud, stack: stack_name, pulled: None, trust, ends, rows, beyond: Vec::new(), grants, notes };
-            Ok(Reviewed { documents: Value::Null, report, review, sizes: Vec::new(), warnings, guardrails: Vec::new() })
+            let (sizes, guardrails, registry_grants) = (Vec::new(), Vec::new(), Vec::new());
+            Ok(Reviewed { documents: Value::Null, report, review, sizes, warnings, guardrails, registry_grants })
         }
 
         fn audited(_: &Stack, _: &Town, _: &str) -> Result<Report, Problems> {

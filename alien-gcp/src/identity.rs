@@ -100,7 +100,7 @@ pub(crate) fn impersonators(layout: &Layout<Gcp>, holder: &Holder) -> Vec<Impers
             let impersonator = |found| Impersonator { member: member.clone(), role: role(found) };
             impersonation_roles(layout).map(impersonator).collect()
         }
-        Holder::Admin | Holder::Profile(_) => Vec::new(),
+        Holder::Admin | Holder::Profile(_) | Holder::Platform => Vec::new(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use alien_agent::{Channel, State};
 use alien_core::adapter::{CodeForms, Manage, Purpose};
 use alien_core::rollout::Sequence;
-use alien_core::{Clock, Deployment, Error, ErrorKind, Impersonate, Invitation, Kind, Result, memory};
+use alien_core::{Clock, Deployment, Error, ErrorKind, Impersonate, Invitation, Kind, Problem, Result, Stack, memory};
 use alien_fleet::Published;
 use alien_release::agent::{Bearer, Desired, Token, Wanted};
 use async_trait::async_trait;
@@ -171,6 +171,10 @@ impl Impersonate for Late {
 
     fn code(&self, kind: Kind) -> Option<CodeForms> {
         self.inner.code(kind)
+    }
+
+    fn refused(&self, deployment: &Deployment, next: &Stack) -> Result<Vec<Problem>> {
+        self.inner.refused(deployment, next)
     }
 
     fn clock(&self) -> &dyn Clock {

@@ -194,7 +194,7 @@ pub(crate) struct Element {
 }
 
 impl Element {
-    fn parse(xml: &str) -> Result<Self> {
+    pub(crate) fn parse(xml: &str) -> Result<Self> {
         let document = roxmltree::Document::parse(xml);
         document.map(|document| Self::of(document.root_element())).map_err(|_| Error::missing_field("XML"))
     }

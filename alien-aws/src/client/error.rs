@@ -152,6 +152,19 @@ fn skewed(code: &str, message: &str) -> bool {
     }
 }
 
+/// The kind of an error. Each code is one that a service documents:
+///
+/// * common to all (<https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>), EC2
+///   (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>), S3
+///   (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>), SQS
+///   (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html>);
+/// * each with its calls: Lambda (<https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html>), ECS
+///   (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html>), DynamoDB
+///   (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>), IAM
+///   (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>), CloudWatch Logs
+///   (<https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html>).
+///
+/// A code that is not here keeps its words: the message of the service, and the code.
 fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
     // An identity that was just created is rejected as if it were invalid, until it has propagated
     // (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html>).
@@ -205,6 +218,16 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         | "ResourceInUseException"
         | "Resource.AlreadyAssociated"
         | "RouteAlreadyExists" => ErrorKind::AlreadyExists,
+        // A quota of what exists, which no waiting raises: DynamoDB alone has this code for too many calls at once, and says so in
+        // these words (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html>); ECS and CloudWatch
+        // Logs have it for a quota.
+        "LimitExceededException"
+            if !["simultaneous", "concurrent", "Subscriber limit", "too many"]
+                .iter()
+                .any(|words| message.contains(words)) =>
+        {
+            ErrorKind::Rejected
+        }
         // The codes that the SDK's own retry policy counts as throttling
         // (<https://docs.rs/aws-runtime/latest/aws_runtime/retries/classifiers/constant.THROTTLING_ERRORS.html>).
         "BandwidthLimitExceeded"
@@ -233,6 +256,7 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
         | "ContinuousBackupsUnavailableException"
         | "DeleteConflict"
         | "DependencyViolation"
+        | "EntityTemporarilyUnmodifiable"
         | "OperationAborted"
         | "OperationAbortedException"
         | "QueueDeletedRecently"
@@ -265,6 +289,15 @@ mod tests {
             (429, "", "", ErrorKind::Throttled),
             (400, "InvalidSignatureException", "", ErrorKind::Credentials),
             (400, "ThrottledException", "", ErrorKind::Throttled),
+            (400, "LimitExceededException", "You have reached the maximum number of resources", ErrorKind::Rejected),
+            (
+                400,
+                "LimitExceededException",
+                "Subscriber limit exceeded: Only 500 tables can be created, updated, or deleted simultaneously",
+                ErrorKind::Throttled,
+            ),
+            (409, "EntityTemporarilyUnmodifiable", "", ErrorKind::Busy),
+            (409, "LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000", ErrorKind::Rejected),
             (412, "PreconditionFailedException", "The RevisionId provided does not match", ErrorKind::Conflict),
             (400, "RequestTimeout", "", ErrorKind::Unavailable),
             // Every service gives a code: something on the way says this.

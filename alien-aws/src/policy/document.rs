@@ -142,6 +142,11 @@ impl Condition {
         self.set(ARN_LIKE_IF_EXISTS, key.into(), values);
     }
 
+    /// Requires a key to be one of these ARNs.
+    pub(crate) fn require_arn(&mut self, key: impl Into<Text>, values: impl IntoIterator<Item = String>) {
+        self.set(ARN_EQUALS, key.into(), values);
+    }
+
     /// Requires that a request does not have a key.
     pub(crate) fn require_absent(&mut self, key: impl Into<Text>) {
         self.set(NULL, key.into(), ["true".to_owned()]);
@@ -195,6 +200,7 @@ impl Condition {
 
 pub(crate) const STRING_EQUALS: &str = "StringEquals";
 const STRING_EQUALS_IF_EXISTS: &str = "StringEqualsIfExists";
+const ARN_EQUALS: &str = "ArnEquals";
 const ARN_LIKE_IF_EXISTS: &str = "ArnLikeIfExists";
 const NULL: &str = "Null";
 

@@ -165,8 +165,11 @@ fn group<'a>(
         Guard::Named { by, .. } | Guard::NamedIfPresent { by, .. } => Some(names.at(*by, subject)),
         Guard::Fixed { .. } | Guard::FixedIfPresent { .. } | Guard::Absent { .. } => None,
     });
-    let values: Vec<&str> = named.flatten().collect();
+    let mut values: Vec<&str> = named.flatten().collect();
     key.guarded = !values.is_empty();
+    if key.scope == Scope::Interfaces {
+        values.extend(names.at(Scope::Function, subject));
+    }
     let group = groups.entry(key).or_insert_with(|| Group { rows, ..Group::default() });
     group.parts.push(Part { values, resources });
 }
@@ -196,10 +199,37 @@ fn group_statements(key: &Key, mut group: Group<'_>) -> Vec<Statement> {
         ..Statement::default()
     };
     if !key.guarded {
-        return vec![statement(0, &group.parts)];
+        let mut statements = vec![statement(0, &group.parts)];
+        if key.scope == Scope::Interfaces {
+            let functions = distinct(group.parts.iter().flat_map(|part| &part.values));
+            statements.extend(
+                functions
+                    .chunks(subjects_per_statement(key.scope))
+                    .enumerate()
+                    .map(|(number, functions)| not_by_code(&format!("{sid}ByCode{number}"), &actions, functions)),
+            );
+        }
+        return statements;
     }
     let chunks = group.parts.chunks(subjects_per_statement(key.scope));
     chunks.enumerate().map(|(number, parts)| statement(number, parts)).collect()
+}
+
+/// Denies to the code of functions what Lambda does for them under the same role: a request of the code carries the function's
+/// ARN, and one of Lambda does not
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-best-practice>,
+/// <https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html>).
+fn not_by_code(sid: &str, actions: &[Text], functions: &[String]) -> Statement {
+    let mut condition = Condition::default();
+    condition.require_arn("lambda:SourceFunctionArn", functions.to_vec());
+    Statement {
+        sid: sid.to_owned(),
+        effect: Effect::Deny,
+        actions: actions.to_vec(),
+        resources: vec!["*".into()],
+        condition,
+        ..Statement::default()
+    }
 }
 
 /// The names in order, each once.

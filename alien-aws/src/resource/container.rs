@@ -12,6 +12,8 @@ use crate::cluster;
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
+use crate::registry::ECR;
+use crate::variables;
 
 /// The longest name of a service or a task definition family, in characters
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html>).
@@ -88,7 +90,7 @@ impl On<Aws> for Container {
     fn set(set: Set) -> Rows<Aws> {
         match set {
             Set::Heartbeat => &[op::DESCRIBE_SERVICES],
-            // A new revision names the runtime role, so updating it takes `iam:PassRole`. Where the service runs is for the
+            // A new revision names the runtime role and the execution role, so updating it takes `iam:PassRole` of both. Where the service runs is for the
             // admin to set.
             Set::Management => &[op::REGISTER_TASK_DEFINITION, op::UPDATE_SERVICE_IN_PLACE, op::PASS_ROLE_TO_TASKS],
             Set::Logs => &[op::FILTER_LOG_EVENTS],
@@ -109,7 +111,7 @@ impl On<Aws> for Container {
                 op::DESCRIBE_SECURITY_GROUPS,
             ],
             Set::Setup => &[op::DEREGISTER_TASK_DEFINITION],
-            // The task role is also the execution role: it writes the logs and pulls the image.
+            // Of the execution role, which writes the logs and pulls the image: see `Cloud::STARTED_APART`.
             Set::Run => &[
                 op::CREATE_LOG_STREAM,
                 op::PUT_LOG_EVENTS,
@@ -146,13 +148,14 @@ impl On<Aws> for Container {
 
     /// An image: of several, one in ECR.
     fn code() -> CodeForms {
-        CodeForms::IMAGE.preferring(compute::ECR)
+        CodeForms::IMAGE.preferring(ECR)
     }
 
-    /// Checks CPU, memory and the number of replicas. Fargate takes only some pairs of CPU and memory
+    /// Checks CPU, memory, variables and the number of replicas. Fargate takes only some pairs of CPU and memory
     /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>), and a service
     /// without auto scaling always runs the same number of tasks.
-    fn check(&self, _: &Placed<'_, Aws>, problems: &mut Vec<Problem>) {
+    fn check(&self, placed: &Placed<'_, Aws>, problems: &mut Vec<Problem>) {
+        variables::check_container(placed, problems);
         let memory = self.memory_mib();
         let (smallest, largest, step) = match self.cpu_millis() {
             250 => (512, 2048, 512),

@@ -21,10 +21,15 @@ use crate::Aws;
 use crate::naming::Arns;
 use crate::operations as op;
 use crate::operations::Scope;
+use crate::registry::{ECR, Repository};
+use crate::variables;
 
 /// The longest name of a function, in characters
 /// (<https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html>).
 const MAX: usize = 64;
+
+/// The longest visibility timeout of a queue in a stack, in seconds.
+const LONGEST_HIDDEN: u64 = 300;
 
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionCode.html>
 ///
@@ -172,14 +177,23 @@ impl On<Aws> for Function {
     /// A zip that can be sent with a request, or an image in ECR.
     /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
     fn code() -> CodeForms {
-        CodeForms::ANY.preferring(compute::ECR).limiting(ZipLimits { sent: 50 << 20, extracted: 250 << 20 })
+        CodeForms::ANY.preferring(ECR).limiting(ZipLimits { sent: 50 << 20, extracted: 250 << 20 })
     }
 
-    /// Checks the image, the network and the timeouts. Lambda takes images from ECR only
+    /// Checks the image, the variables, the network and the timeouts. Lambda takes images from ECR only, and from its own region
     /// (<https://docs.aws.amazon.com/lambda/latest/dg/images-create.html>).
     fn check(&self, placed: &Placed<'_, Aws>, problems: &mut Vec<Problem>) {
+        let region = &placed.target.region;
+        if let Some(Repository { region: other, .. }) =
+            Repository::of(self.code()).filter(|found| found.region != *region)
+        {
+            let what =
+                format!("its image is in `{other}`, and Lambda takes images only from its own region, `{region}`");
+            let help = "copy the image to a repository there: ECR replicates repositories to other regions";
+            problems.push(Problem::error(Rule::Cloud, what, help.to_owned()));
+        }
         if let Some(CodeForm::Image(image)) = self.code().only()
-            && compute::repository(self.code()).is_none()
+            && Repository::of(self.code()).is_none()
         {
             problems.push(Problem::warning(
                 Rule::Cloud,
@@ -187,6 +201,7 @@ impl On<Aws> for Function {
                 "copy the image to ECR before set-up, or ship the function as a zip".to_owned(),
             ));
         }
+        variables::check_function(placed, problems);
         let network = self.network().and_then(|id| placed.stack.resource(id));
         if let Some(network) = network.filter(|network| !network.is_adopted()) {
             // <https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc-internet.html>
@@ -202,6 +217,7 @@ impl On<Aws> for Function {
         for id in placed.resource.settings().triggers() {
             let Some(queue) = placed.stack.resource(id).and_then(Resource::settings_of::<Queue>) else { continue };
             let (hidden, runs) = (u64::from(queue.visibility_timeout_seconds()), self.timeout().as_secs());
+            let advised = (6 * runs).min(LONGEST_HIDDEN);
             if hidden < runs {
                 let what = format!(
                     "it may run for {runs} seconds, but its queue `{id}` has a visibility timeout of {hidden} seconds"
@@ -209,6 +225,16 @@ impl On<Aws> for Function {
                 let help =
                     "set the queue's visibility timeout to at least the function's timeout, or lower the function's";
                 problems.push(Problem::error(Rule::Cloud, what, help.to_owned()));
+            } else if hidden < advised {
+                // The same page advises six times, as far as a queue of a stack goes: what is throttled is retried before it becomes visible again.
+                let what = format!(
+                    "it may run for {runs} seconds, and its queue `{id}` has a visibility timeout of {hidden} seconds: \
+                     while Lambda throttles it, messages can be handled twice"
+                );
+                let help = format!(
+                    "set the queue's visibility timeout to {advised} seconds: AWS advises six times the function's"
+                );
+                problems.push(Problem::warning(Rule::Cloud, what, help));
             }
         }
     }

@@ -6,6 +6,8 @@
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
+#[cfg(feature = "client")]
+pub(crate) mod fit;
 
 use alien_core::adapter::{On, Placed, Rows};
 use alien_core::{Existing, Network, Problem, Rule, Set};

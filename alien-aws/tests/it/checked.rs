@@ -1,8 +1,12 @@
 //! What AWS takes of a stack, and what it makes of what it takes.
 
+use std::time::Duration;
+
 use alien_aws::Aws;
+use alien_aws::policy::{Decision, Effect, Principal, Request, evaluate};
 use alien_conformance::stacks::{digest, in_network, of_function};
-use alien_core::{Code, Existing, Rendered, Stack, render};
+use alien_core::adapter::audit_layers;
+use alien_core::{Code, Existing, Function, Layers, Network, Profile, Queue, Rendered, Stack, render};
 
 use crate::target;
 
@@ -71,4 +75,153 @@ fn no_more_subnets_are_taken_than_code_can_be_placed_in() {
     assert_eq!(given(16).unwrap().report.breaches, []);
     let told = given(17).unwrap_err();
     assert!(told.contains("17 subnets are given, and Lambda and ECS take 16 at most"), "{told}");
+}
+
+/// <https://docs.aws.amazon.com/lambda/latest/dg/images-create.html>
+#[test]
+fn an_image_of_a_function_is_in_the_region_of_the_function() {
+    let at = |region: &str| {
+        let image = format!("222222222222.dkr.ecr.{region}.amazonaws.com/api");
+        rendered(&of_function(Code::image(image, &digest('b')).unwrap()))
+    };
+    assert_eq!(at("eu-central-1").unwrap().warnings, []);
+    let told = at("us-east-1").unwrap_err();
+    assert!(told.contains("its image is in `us-east-1`, and Lambda takes images only from its own region"), "{told}");
+    let elsewhere = "222222222222.dkr.ecr.us-east-1.amazonaws.com/worker";
+    let container = rendered(&in_network(Code::image(elsewhere, &digest('b')).unwrap())).unwrap();
+    assert_eq!(container.warnings, [], "ECS pulls from any region");
+}
+
+#[test]
+fn what_the_owner_of_a_repository_in_another_account_grants_is_told_whole() {
+    let theirs = |name: &str| format!("333333333333.dkr.ecr.eu-central-1.amazonaws.com/{name}");
+    let function = rendered(&of_function(Code::image(theirs("vendor/api"), &digest('b')).unwrap())).unwrap();
+    let container = rendered(&in_network(Code::image(theirs("vendor/worker"), &digest('b')).unwrap())).unwrap();
+    for rendered in [&function, &container] {
+        let warned =
+            rendered.warnings.iter().filter(|warning| warning.what.contains("of another account, which must let"));
+        assert_eq!(warned.count(), 1, "{:?}", rendered.warnings);
+    }
+    let grants = [function.registry_grants, container.registry_grants];
+    insta::assert_snapshot!("registry_grants", serde_json::to_string_pretty(&grants).unwrap());
+    let own = rendered(&of_function(Code::image(ecr("api"), &digest('b')).unwrap())).unwrap();
+    assert_eq!(own.registry_grants, []);
+}
+
+fn with_variables(variables: &[(&str, &str)]) -> Result<Rendered<Aws>, String> {
+    let mut stack = Stack::builder("my-app");
+    let mut function = Function::new(Code::zip(b"zip"), "code");
+    for (name, value) in variables {
+        function = function.with_variable(*name, *value);
+    }
+    stack.live("api", function);
+    stack.profile("code", Profile::new());
+    rendered(&stack.build().unwrap())
+}
+
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
+#[test]
+fn variables_that_lambda_does_not_take_are_refused_before_anything_is_done() {
+    let long = "x".repeat(4093);
+    for (name, value, told) in [
+        ("A", "1", "a name of one letter"),
+        ("AWS_REGION", "eu-west-1", "is one that Lambda sets itself"),
+        ("LAMBDA_TASK_ROOT", "/", "is one that Lambda sets itself"),
+        ("LONG", long.as_str(), "4097 bytes together, and Lambda takes 4096"),
+    ] {
+        let refused = with_variables(&[(name, value)]).unwrap_err();
+        assert!(refused.contains(told), "{name}: {refused}");
+    }
+    assert_eq!(with_variables(&[("AB", "1"), ("AWS_LAMBDA_EXEC_WRAPPER", "/opt/wrapper")]).unwrap().warnings, []);
+    let near = with_variables(&[("LONG", &"x".repeat(4092))]).unwrap();
+    assert!(near.warnings[0].what.contains("bytes as JSON"), "{:?}", near.warnings);
+}
+
+/// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>
+#[test]
+fn a_queue_hides_a_message_longer_than_its_function_may_run() {
+    let with = |runs: u64, hides: u64| {
+        let mut stack = Stack::builder("my-app");
+        let jobs = stack.frozen("jobs", Queue::new().with_visibility_timeout(Duration::from_secs(hides)));
+        let function = Function::new(Code::zip(b"zip"), "code").with_timeout(Duration::from_secs(runs));
+        stack.live("api", function.with_trigger(&jobs));
+        stack.profile("code", Profile::new().on(&jobs, [Queue::DATA_READ]));
+        rendered(&stack.build().unwrap())
+    };
+    assert!(with(60, 30).unwrap_err().contains("visibility timeout of 30 seconds"));
+    for (runs, hides, advised) in [(20, 20, "to 120 seconds"), (60, 60, "to 300 seconds")] {
+        let warnings = with(runs, hides).unwrap().warnings;
+        assert!(warnings.len() == 1 && warnings[0].help.contains(advised), "{warnings:?}");
+    }
+    assert_eq!(with(20, 120).unwrap().warnings, []);
+    assert_eq!(with(300, 300).unwrap().warnings, []);
+}
+
+/// What Lambda does in a function's network under the function's role, the code of the function may not
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html>).
+#[test]
+fn the_code_of_a_function_in_a_network_may_do_nothing_with_interfaces() {
+    let mut stack = Stack::builder("my-app");
+    let net = stack.frozen("net", Network::new("10.0.0.0/16"));
+    stack.live("api", Function::new(Code::zip(b"zip"), "code").with_network(&net));
+    stack.profile("code", Profile::new());
+    let stack = stack.build().unwrap();
+    let rendered = rendered(&stack).unwrap();
+    let runtime = rendered.documents.layers.runtime.as_ref().unwrap();
+    let policies = || runtime.principals[0].policies.iter().map(|policy| &policy.document);
+    let function = "arn:aws:lambda:eu-central-1:222222222222:function:acme-api-4";
+    let by_code = [("lambda:SourceFunctionArn", function)];
+    for action in ["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeSubnets"] {
+        let decided = |keys: &[(&str, &str)]| evaluate(policies(), &Request::new(action, "*", keys));
+        assert!(decided(&[]).is_allowed(), "{action}: Lambda itself");
+        assert!(matches!(decided(&by_code), Decision::Denied(_)), "{action}: {:?}", decided(&by_code));
+    }
+    // Without that denial, the audit refuses the documents.
+    let mut layers = rendered.documents.layers.clone();
+    let audited = |layers: &Layers<_>| audit_layers(&stack, &rendered.documents.target, layers);
+    assert_eq!(audited(&layers).breaches, []);
+    for policy in &mut layers.runtime.as_mut().unwrap().principals[0].policies {
+        policy.document.statements.retain(|statement| statement.effect == Effect::Allow);
+    }
+    let breaches = audited(&layers).breaches;
+    assert!(breaches[0].what.contains("the denial `FunctionRunOnInterfacesByCode0` is missing"), "{breaches:?}");
+}
+
+/// The code of a container holds no right to images and logs: ECS starts it as a role of its own, which no code gets
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html>).
+#[test]
+fn a_container_is_started_as_another_role_than_it_runs_as() {
+    let rendered = rendered(&in_network(Code::image(ecr("worker"), &digest('b')).unwrap())).unwrap();
+    let layers = &rendered.documents.layers;
+    let [code, platform] = layers.runtime.as_ref().unwrap().principals.as_slice() else { panic!("two roles") };
+    let actions = |principal: &Principal| {
+        let statements = principal.policies.iter().flat_map(|policy| &policy.document.statements);
+        statements.flat_map(|statement| &statement.actions).map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(actions(code), Vec::<String>::new());
+    let mut held = actions(platform);
+    held.sort();
+    assert_eq!(
+        held,
+        [
+            "ecr:BatchCheckLayerAvailability",
+            "ecr:BatchGetImage",
+            "ecr:GetAuthorizationToken",
+            "ecr:GetDownloadUrlForLayer",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+        ]
+    );
+    let trust = &platform.role.trust_policy.statements;
+    assert!(trust.len() == 1 && trust[0].condition.is_empty(), "{trust:?}");
+    let management = &layers.management.as_ref().unwrap().principals[0];
+    let policies = || management.policies.iter().map(|policy| &policy.document);
+    for role in ["acme-platform-4", &code.role.name] {
+        let role = format!("arn:aws:iam::222222222222:role/{role}");
+        let passes = |to: &str| {
+            let keys = [("iam:PassedToService", to)];
+            evaluate(policies(), &Request::new("iam:PassRole", &role, &keys)).is_allowed()
+        };
+        assert!(passes("ecs-tasks.amazonaws.com") && !passes("lambda.amazonaws.com"), "{role}");
+    }
 }

@@ -12,8 +12,8 @@ use alien_conformance::ministack::Ministack;
 use alien_conformance::pulled::BothModels;
 use alien_conformance::upgrade::Sent;
 use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
-use alien_core::adapter::{AccessControl, DeploymentContext, Subject};
-use alien_core::{Action, Admin, CallConfig, Deployment, DeploymentId, Impersonate, Kind};
+use alien_core::adapter::{AccessControl, DeploymentContext, Holder, Subject};
+use alien_core::{Action, Admin, CallConfig, Deployment, DeploymentId, Impersonate, Kind, ProfileName, Resource};
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -276,9 +276,24 @@ impl World for Peer {
         }
     }
 
-    /// Since the first version, updates of services have more conditions.
-    fn is_set_anew(&self, version: &str, _: &DeploymentContext<Aws>, subject: Subject) -> Option<Action> {
-        (version == "v1" && subject == Subject::ManagementIdentity).then_some(Action::Update)
+    /// Since the first version, updates of services have more conditions, and services are started as a role of their own, which
+    /// takes rights from the roles that their code runs as.
+    fn is_set_anew(&self, version: &str, context: &DeploymentContext<Aws>, subject: Subject) -> Option<Action> {
+        let is_container = |resource: &Resource| resource.kind() == Kind::Container;
+        // Since then the code of functions in a network is denied what Lambda does there.
+        let is_other = |profile: &ProfileName| {
+            context.stack().resources().iter().any(|resource| {
+                let own = resource.settings().compute().filter(|code| code.profile == profile.as_str());
+                own.is_some_and(|code| is_container(resource) || code.network.is_some())
+            })
+        };
+        let is_anew = match (subject, context.holder(subject)) {
+            (Subject::Resource(_), _) => context.resource(subject).is_ok_and(is_container),
+            (_, Some(Holder::Platform)) => return Some(Action::Create),
+            (_, Some(Holder::Profile(profile))) => is_other(profile),
+            (_, holder) => holder == Some(&Holder::Vendor),
+        };
+        (version == "v1" && is_anew).then_some(Action::Update)
     }
 
     fn is_undecided(&self, permission: &str) -> bool {

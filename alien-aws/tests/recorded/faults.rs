@@ -10,8 +10,8 @@ use alien_conformance::upgrade::Sent;
 use alien_conformance::world::{Shipped, release};
 use alien_core::adapter::{LogPage, LogQuery, Purpose};
 use alien_core::{
-    CallConfig, Code, Container, ContainerUpdate, Error, ErrorKind, Function, Heartbeat, Impersonate, Live, Manager,
-    Release, Result, Retry,
+    CallConfig, Code, Container, ContainerUpdate, Error, ErrorKind, Function, FunctionUpdate, Heartbeat, Impersonate,
+    Live, Manager, Release, Result, Retry,
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
@@ -200,6 +200,20 @@ async fn a_zip_that_lambda_cannot_run_is_refused_before_anything_is_changed() {
     let refused = released.refusal().unwrap();
     assert!(refused.kind() == ErrorKind::Input && refused.to_string().contains(told), "{refused:?}");
     assert_eq!(sent().len(), planned.len(), "the vendor's side sends nothing");
+}
+
+/// Lambda would refuse it only when the new code runs already
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>).
+#[tokio::test]
+async fn a_release_that_lambda_does_not_take_is_refused_before_anything_is_sent() {
+    let wire = Wire::new().await;
+    let api = wire.manager.find::<Function, Live>("api").unwrap();
+    for (name, told) in [("AWS_REGION", "is one that Lambda sets itself"), ("A", "a name of one letter")] {
+        let error = wire.manager.update(&api, FunctionUpdate::new().with_variable(name, "1")).await.unwrap_err();
+        assert!(error.kind() == ErrorKind::Input && error.to_string().contains(told), "{error:?}");
+    }
+    let sent = wire.state.lock().unwrap().sent.clone();
+    assert_eq!(sent.len(), 0, "{sent:#?}");
 }
 
 #[tokio::test]

@@ -106,6 +106,7 @@ pub(crate) async fn lives(stage: &Stage, mut ended: impl AsyncFnMut(&str, Option
     let created = [
         "execution",
         "ledger",
+        "the platform",
         "what the resources share",
         "cache",
         "data",

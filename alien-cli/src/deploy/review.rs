@@ -29,6 +29,7 @@ pub(crate) fn review(args: &ReviewArgs, shown: Shown) -> Result<(), Failure> {
     text.push_str(&words::text(&reviewed, None, Format::Table));
     text.push('\n');
     words::reach(&mut text, &reviewed.report.reach, Format::Table);
+    words::registry_grants(&mut text, &reviewed.registry_grants);
     if args.guardrails {
         words::guardrails(&mut text, &reviewed.guardrails);
     }

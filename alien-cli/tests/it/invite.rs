@@ -253,3 +253,30 @@ fn a_file_that_is_no_invitation_is_refused_with_its_name() {
     let told = refused(&aws.deploy(&["review"], "wrong-invitation", &bad));
     assert!(told.contains("nobody") && told.contains("`Data!`"), "{told}");
 }
+
+/// The vendor learns what its registry must admit: when it invites, that it must; once the account is known, the whole grant.
+#[test]
+fn an_image_of_another_account_is_told_with_what_its_owner_grants() {
+    let mut stack: Value = serde_json::from_str(&std::fs::read_to_string(MY_APP).unwrap()).unwrap();
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let image = "333333333333.dkr.ecr.eu-central-1.amazonaws.com/vendor/worker";
+    stack["resources"][4]["code"] = json!({ "images": { image: digest } });
+    let path = file("others_image.json", &stack);
+    let stack = path.to_str().unwrap();
+    let invited = alien(&with(&["invite", "--stack", stack, "--cloud", "aws"], CLOUDS[0].trust));
+    assert!(
+        told(&invited).contains("is pulled by another account only if its registry grants that"),
+        "{}",
+        told(&invited)
+    );
+    let shown = alien(&with(&["permissions", "--stack", stack], &AWS));
+    assert!(told(&shown).contains("of another account, which must let"), "{}", told(&shown));
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    for part in [
+        "What the owner of `arn:aws:ecr:eu-central-1:333333333333:repository/vendor/worker` grants before set-up",
+        "aws ecr set-repository-policy --registry-id 333333333333 --region eu-central-1 --repository-name vendor/worker",
+        "arn:aws:iam::222222222222:role/acme-platform-4",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+}

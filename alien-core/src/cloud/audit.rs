@@ -68,8 +68,7 @@ pub(super) fn report<C: AccessControl>(layout: &Layout<C>, layers: &Layers<C::Pr
             if !labels.insert(label) {
                 about(Promise::P1, "there are two principals of this name".to_owned());
             }
-            let found = holders.binary_search_by(|grants| grants.holder.label().cmp(label));
-            let Some(grants) = found.ok().and_then(|position| holders.get(position)) else {
+            let Some(grants) = holders.iter().find(|grants| grants.holder.label() == label) else {
                 about(Promise::P1, "the stack has no such principal".to_owned());
                 continue;
             };
@@ -167,9 +166,11 @@ impl<'a, C: AccessControl> Judge<'a, C> {
             let (Some(resource), Some(own)) = (stack.at(position), held.get_mut(position)) else { continue };
             own.add(grant.set, grant.why);
             shared.entry(resource.kind()).or_default().add(grant.set, grant.why);
-            if let Some(compute) = resource.settings().compute()
-                && let Some(identity) = layout.permissions().runtime_position(compute.profile)
-            {
+            let Some(compute) = resource.settings().compute() else { continue };
+            let permissions = layout.permissions();
+            let is_apart = C::STARTED_APART.contains(&resource.kind());
+            let platform = permissions.platform_position().filter(|_| is_apart);
+            for identity in permissions.runtime_position(compute.profile).into_iter().chain(platform) {
                 identities.entry((identity, resource.kind())).or_default().add(grant.set, grant.why);
             }
         }

@@ -15,6 +15,7 @@ use super::documents::{Documents, LayerDocuments, Layers, Size};
 use super::guardrail::Guardrail;
 use super::layout::Layout;
 use super::placement::{Cloud, CloudTarget};
+use super::registry::RegistryGrant;
 use super::render::{RenderError, Rendered, render};
 use super::report::Report;
 use super::review::{PulledFrom, Review};
@@ -42,6 +43,9 @@ pub struct Reviewed {
     /// Rules of the cloud's own that the customer can set above the deployment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guardrails: Vec<Guardrail>,
+    /// What the owners of registries in other accounts grant, so that the deployment can run its images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub registry_grants: Vec<RegistryGrant>,
 }
 
 impl Reviewed {
@@ -137,13 +141,13 @@ impl<C: AccessControl> Documented for C {
     fn reviewed(stack: &Stack, target: &Self::Target) -> Result<Reviewed, RenderError> {
         let rendered = render(stack, target)?;
         let review = rendered.review(stack);
-        let Rendered { documents, report, sizes, warnings } = rendered;
+        let Rendered { documents, report, sizes, warnings, registry_grants } = rendered;
         let documents = serde_json::to_value(&documents).map_err(|error| {
             let help = "report it: nothing was rendered".to_owned();
             RenderError::Problems(Problems(vec![Problem::error(Rule::Form, error.to_string(), help)]))
         })?;
         let guardrails = C::guardrails(&Layout::new(stack.clone(), target.clone()));
-        Ok(Reviewed { documents, report, review, sizes, warnings, guardrails })
+        Ok(Reviewed { documents, report, review, sizes, warnings, guardrails, registry_grants })
     }
 
     fn audited(stack: &Stack, target: &Self::Target, documents: &str) -> Result<Report, Problems> {

@@ -15,6 +15,8 @@ pub struct Layout<C: Cloud> {
     pub target: C::Target,
     /// The names.
     pub names: Names<C::Scope>,
+    /// The permissions, where the cloud starts some code as an identity of its own.
+    apart: Option<Permissions>,
 }
 
 impl<C: Cloud> Layout<C> {
@@ -22,14 +24,15 @@ impl<C: Cloud> Layout<C> {
     #[must_use]
     pub fn new(stack: Stack, target: C::Target) -> Self {
         let stack = stack.with_codes(chosen_code::<C>);
-        let names = Names::of::<C>(&stack, &target);
-        Self { stack, target, names }
+        let apart = (!C::STARTED_APART.is_empty()).then(|| stack.permissions_with(C::STARTED_APART));
+        let names = Names::of::<C>(&stack, &target, apart.as_ref().unwrap_or_else(|| stack.permissions()));
+        Self { stack, target, names, apart }
     }
 
-    /// The permissions of the stack.
+    /// The permissions of the stack on the cloud.
     #[must_use]
     pub fn permissions(&self) -> &Permissions {
-        self.stack.permissions()
+        self.apart.as_ref().unwrap_or_else(|| self.stack.permissions())
     }
 
     /// The rows of the operation table that grants give, in order of grants. Each comes with its subject's type, its

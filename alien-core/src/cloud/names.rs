@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::coverage::Coverage;
 use super::placement::{Cloud, Kinds, Placed};
-use crate::permission::{Grants, Subject};
+use crate::permission::{Grants, Permissions, Subject};
 use crate::stack::Stack;
 
 /// The full names of everything in a deployment, by subject. `P` is the cloud's enum of scopes.
@@ -16,11 +16,11 @@ pub struct Names<P> {
     runtime: Vec<Vec<(P, String)>>,
 }
 
-/// A resource's own things, and the runtime identity its code runs under.
+/// A resource's own things, the identity that its code runs under, and the one that it is started as if that is another.
 #[derive(Debug, Clone)]
 struct Named<P> {
     things: Vec<(P, String)>,
-    identity: Option<usize>,
+    identities: [Option<usize>; 2],
 }
 
 /// One thing of a deployment, with its full name.
@@ -37,8 +37,7 @@ pub struct NamedResource<'n, P> {
 impl<P: Copy + Eq> Names<P> {
     /// Names everything in a deployment.
     #[must_use]
-    pub fn of<C: Cloud<Scope = P>>(stack: &Stack, target: &C::Target) -> Self {
-        let permissions = stack.permissions();
+    pub(crate) fn of<C: Cloud<Scope = P>>(stack: &Stack, target: &C::Target, permissions: &Permissions) -> Self {
         fn named<P>(name: impl FnOnce(&mut Vec<(P, String)>)) -> Vec<(P, String)> {
             let mut things = Vec::new();
             name(&mut things);
@@ -47,8 +46,10 @@ impl<P: Copy + Eq> Names<P> {
         let resources = stack.resources().iter().map(|resource| {
             let profile = resource.settings().compute().map(|compute| compute.profile);
             let identity = profile.and_then(|profile| permissions.runtime_position(profile));
+            let is_apart = C::STARTED_APART.contains(&resource.kind());
+            let platform = permissions.platform_position().filter(|_| is_apart);
             let placed = Placed { stack, resource, target };
-            Named { things: named(|things| C::Kinds::name(&placed, things)), identity }
+            Named { things: named(|things| C::Kinds::name(&placed, things)), identities: [identity, platform] }
         });
         let identity = |grants: &Grants| named(|things| C::name_identity(&grants.holder, target, things));
         Self {
@@ -89,21 +90,21 @@ impl<P: Copy + Eq> Names<P> {
         (0..self.resources.len()).any(|position| self.id(position) == id)
     }
 
-    /// The full names of a scope for a subject: its own, those of the identity that its code runs under, and those that
-    /// all subjects share.
+    /// The full names of a scope for a subject: its own, those of the identity that its code runs under and of the one that it
+    /// is started as, and those that all subjects share.
     pub fn at(&self, scope: P, subject: Subject) -> impl Iterator<Item = &str> {
-        let (own, identity) = match subject {
+        let (own, identities) = match subject {
             Subject::Resource(position) => match self.resources.get(position) {
-                Some(named) => (named.things.as_slice(), named.identity),
-                None => (&[][..], None),
+                Some(named) => (named.things.as_slice(), named.identities),
+                None => (&[][..], [None; 2]),
             },
-            Subject::Deployment => (&[][..], None),
-            Subject::ManagementIdentity => (self.management.as_slice(), None),
-            Subject::RuntimeIdentity(position) => (&[][..], Some(position)),
+            Subject::Deployment => (&[][..], [None; 2]),
+            Subject::ManagementIdentity => (self.management.as_slice(), [None; 2]),
+            Subject::RuntimeIdentity(position) => (&[][..], [Some(position), None]),
         };
-        let identity = identity.and_then(|position| self.runtime.get(position)).into_iter().flatten();
+        let identities = identities.into_iter().flatten().filter_map(|position| self.runtime.get(position)).flatten();
         own.iter()
-            .chain(identity)
+            .chain(identities)
             .chain(&self.deployment)
             .filter(move |(candidate, _)| *candidate == scope)
             .map(|(_, name)| name.as_str())

@@ -9,7 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::field::Field;
+use super::layout::Layout;
 use super::operation::{Operation, Table};
+use super::registry::RegistryGrant;
 use super::writes::Fields;
 use crate::kind::Kind;
 use crate::name::ResourceId;
@@ -58,6 +60,10 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
     /// itself and end with it: then only the admin creates, and the vendor only deletes.
     const VENDOR_CREATES: bool = true;
 
+    /// The kinds whose code the cloud starts as an identity of its own, beside the one that the code runs as: it pulls the
+    /// image and writes the log, so that the code itself may not. That identity holds [`Set::Run`] of them all.
+    const STARTED_APART: &'static [Kind] = &[];
+
     /// What a permission can be checked on.
     type Scope: Copy + Eq + Hash + fmt::Debug + Send + Sync + 'static;
 
@@ -92,6 +98,17 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
 
     /// Checks a target, and a stack as a whole on that target. Returns errors and warnings.
     fn check(_: &Stack, _: &Self::Target) -> Vec<Problem> {
+        Vec::new()
+    }
+
+    /// Whether an image is in a registry of this cloud, from which another account pulls only what its owner grants.
+    fn is_private(_image: &str) -> bool {
+        false
+    }
+
+    /// What the owners of registries in other accounts grant, so that the deployment can run its images: one for each
+    /// repository.
+    fn registry_grants(_: &Layout<Self>) -> Vec<RegistryGrant> {
         Vec::new()
     }
 
@@ -256,7 +273,7 @@ macro_rules! tuples_of_kinds {
 for_tuples!(tuples_of_kinds);
 
 /// Checks a stack on a cloud. Returns errors and warnings.
-pub(super) fn check<C: Cloud>(stack: &Stack, target: &C::Target) -> Vec<Problem> {
+pub(crate) fn check<C: Cloud>(stack: &Stack, target: &C::Target) -> Vec<Problem> {
     let mut problems = C::check(stack, target);
     let mut own = Vec::new();
     for resource in stack.resources() {

@@ -7,6 +7,7 @@ use super::audit::{Source, report};
 use super::documents::{Documents, LayerDocuments, Layers, Physical, Size};
 use super::layout::Layout;
 use super::placement::{Cloud, CloudTarget, check};
+use super::registry::RegistryGrant;
 use super::report::{Breach, Report};
 use crate::lifecycle::Lifecycle;
 use crate::name::ResourceId;
@@ -26,6 +27,8 @@ pub struct Rendered<C: AccessControl> {
     pub sizes: Vec<Size>,
     /// Warnings about the stack on this cloud.
     pub warnings: Vec<Problem>,
+    /// What the owners of registries in other accounts grant, so that the deployment can run its images.
+    pub registry_grants: Vec<RegistryGrant>,
 }
 
 /// Why a stack was not rendered.
@@ -77,6 +80,8 @@ where
     problems.extend(check::<T::Cloud>(&layout.stack, target));
     problems.extend(same_names(&layout));
     problems.extend(own_agent(&layout));
+    let registry_grants = T::Cloud::registry_grants(&layout);
+    problems.extend(RegistryGrant::warnings(&registry_grants));
     let warnings = Problems::none(problems).map_err(RenderError::Problems)?;
     let documents = documents(&layout);
     let report = report(&layout, &documents.layers, Source::Rendered);
@@ -84,7 +89,7 @@ where
         return Err(RenderError::Breaches(report.breaches));
     }
     let sizes = T::Cloud::sizes(target, &documents.layers);
-    Ok(Rendered { documents, report, sizes, warnings })
+    Ok(Rendered { documents, report, sizes, warnings, registry_grants })
 }
 
 /// Checks the grants of `logs` on a cloud that stores the logs of all frozen code in one place: the vendor can read
@@ -139,7 +144,7 @@ fn same_names<C: AccessControl>(layout: &Layout<C>) -> Vec<Problem> {
 }
 
 fn documents<C: AccessControl>(layout: &Layout<C>) -> Documents<C::Target, C::Principal> {
-    let Layout { stack, target, names } = layout;
+    let Layout { stack, target, names, .. } = layout;
     let Permissions { provisioning, management, runtime } = layout.permissions();
     let layer = |grants: &[Grants]| {
         let principals = grants.iter().map(|grants| C::principal(layout, grants)).collect();

@@ -15,7 +15,9 @@ use super::report::{Disclosure, DisclosureKind};
 use crate::delivery::{ManagerUrl, RootDigest};
 use crate::kind::Kind;
 use crate::lifecycle::Lifecycle;
-use crate::permission::{Access, DataReach, Grant, GrantReason, Grants, Layer, Reach, Set, Subject, SubjectType};
+use crate::permission::{
+    Access, DataReach, Grant, GrantReason, Grants, Layer, Permissions, Reach, Set, Subject, SubjectType,
+};
 use crate::resource::Resource;
 use crate::stack::Stack;
 
@@ -169,7 +171,7 @@ impl<C: AccessControl> Rendered<C> {
 }
 
 fn review<C: AccessControl>(stack: &Stack, rendered: &Rendered<C>) -> Review {
-    let permissions = stack.permissions();
+    let permissions = stack.permissions_with(C::STARTED_APART);
     let mut grants = permissions.management.grants.as_slice();
     let rows = stack.resources().iter().enumerate().map(|(position, resource)| {
         // Grants are sorted by resource, as resources are.
@@ -190,12 +192,12 @@ fn review<C: AccessControl>(stack: &Stack, rendered: &Rendered<C>) -> Review {
     let (cloud, name, notes) = (C::NAME.into(), stack.name().to_string(), notes.collect());
     let management = rendered.documents.layers.principals(Layer::Management);
     let trust = management.iter().flat_map(C::trusted).collect();
-    let (ends, grants) = (C::ENDS.to_owned(), all_grants::<C>(stack));
+    let (ends, grants) = (C::ENDS.to_owned(), all_grants::<C>(stack, &permissions));
     Review { cloud, stack: name, pulled, trust, ends, rows, beyond, grants, notes }
 }
 
 /// Every grant, with what it is on the cloud.
-fn all_grants<C: AccessControl>(stack: &Stack) -> Vec<ReviewGrant> {
+fn all_grants<C: AccessControl>(stack: &Stack, permissions: &Permissions) -> Vec<ReviewGrant> {
     let of_holder = |grants: &Grants| {
         let (layer, holder) = (grants.holder.layer(), grants.holder.name());
         let grant = |grant: &Grant| {
@@ -211,7 +213,7 @@ fn all_grants<C: AccessControl>(stack: &Stack) -> Vec<ReviewGrant> {
         };
         grants.grants.iter().map(grant).collect::<Vec<_>>()
     };
-    stack.permissions().holders().flat_map(of_holder).collect()
+    permissions.holders().flat_map(of_holder).collect()
 }
 
 /// That the vendor cannot touch the data of a resource, and by which code it can all the same: both in one line, so that

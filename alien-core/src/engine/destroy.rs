@@ -190,6 +190,7 @@ pub(super) fn leftover<C: Cloud>(old: &DeploymentContext<C>, new: &DeploymentCon
             }),
             Subject::RuntimeIdentity(_) => match old.holder(*subject) {
                 Some(Holder::Profile(profile)) => new.permissions().runtime_position(profile.as_str()).is_none(),
+                Some(Holder::Platform) => new.permissions().platform_position().is_none(),
                 _ => false,
             },
             Subject::Deployment => has_shared(old) && !has_shared(new),

@@ -182,10 +182,11 @@ where
                 previous.resources.get(resource).filter(|recorded| *recorded == id)?;
                 old.subject(resource.as_str()).ok()?
             }
-            Subject::RuntimeIdentity(_) => {
-                let Holder::Profile(profile) = deployment.holder(subject)? else { return None };
-                Subject::RuntimeIdentity(old.permissions().runtime_position(profile.as_str())?)
-            }
+            Subject::RuntimeIdentity(_) => Subject::RuntimeIdentity(match deployment.holder(subject)? {
+                Holder::Profile(profile) => old.permissions().runtime_position(profile.as_str())?,
+                Holder::Platform => old.permissions().platform_position()?,
+                Holder::Admin | Holder::Vendor => return None,
+            }),
             Subject::ManagementIdentity => {
                 previous.identity_id.as_ref().is_none_or(|recorded| recorded == id).then_some(subject)?
             }

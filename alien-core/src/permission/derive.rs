@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::grant::{Grant, GrantReason, Grants, Holder, Permissions, Subject};
 use super::set::Set;
+use crate::kind::Kind;
 use crate::lifecycle::Lifecycle;
 use crate::resource::Resource;
 use crate::stack::{ProfileScope, Stack};
@@ -16,19 +17,26 @@ impl Stack {
     /// * *Management*, the vendor: `heartbeat` of everything; `management` and `logs` of what is live; `dispatch` of
     ///   live functions with commands on; and what `management.extend` adds.
     /// * *Runtime*, one identity for each profile that code runs under: what the profile asks for, and `run` of the
-    ///   code itself.
+    ///   code itself. A cloud may start code as an identity of its own, which then holds `run`:
+    ///   [`Layout::permissions`](crate::adapter::Layout::permissions) has that.
     #[must_use]
     pub fn permissions(&self) -> &Permissions {
-        self.permissions_by(derive)
+        self.permissions_by(|stack| derive(stack, &[]))
+    }
+
+    /// The same on a cloud that starts code of these kinds as an identity of its own, which then holds their `run`.
+    pub(crate) fn permissions_with(&self, started_apart: &[Kind]) -> Permissions {
+        derive(self, started_apart)
     }
 }
 
-fn derive(stack: &Stack) -> Permissions {
-    let runtime = runtime(stack);
-    Permissions { provisioning: provisioning(stack, runtime.len()), management: management(stack), runtime }
+fn derive(stack: &Stack, started_apart: &[Kind]) -> Permissions {
+    let runtime = runtime(stack, started_apart);
+    Permissions { provisioning: provisioning(stack, &runtime), management: management(stack), runtime }
 }
 
-fn provisioning(stack: &Stack, identities: usize) -> Grants {
+fn provisioning(stack: &Stack, runtime: &[Grants]) -> Grants {
+    let identities = runtime.len();
     let mut grants = Vec::with_capacity(stack.resources().len() * 4 + identities + 2);
     for (position, resource) in stack.resources().iter().enumerate() {
         for set in [Set::Heartbeat, Set::Provision, Set::Reconfigure, Set::Setup] {
@@ -42,8 +50,10 @@ fn provisioning(stack: &Stack, identities: usize) -> Grants {
     let subjects = [Subject::Deployment, Subject::ManagementIdentity]
         .into_iter()
         .chain((0..identities).map(Subject::RuntimeIdentity));
+    let platform = runtime.iter().position(|grants| grants.holder == Holder::Platform).map(Subject::RuntimeIdentity);
     for subject in subjects {
-        grants.push(Grant { subject, set: Set::Setup, why: GrantReason::Foundation });
+        let why = if platform == Some(subject) { GrantReason::Platform } else { GrantReason::Foundation };
+        grants.push(Grant { subject, set: Set::Setup, why });
     }
     of_holder(Holder::Admin, grants)
 }
@@ -72,12 +82,18 @@ fn management(stack: &Stack) -> Grants {
     of_holder(Holder::Vendor, grants)
 }
 
-fn runtime(stack: &Stack) -> Vec<Grants> {
+fn runtime(stack: &Stack, started_apart: &[Kind]) -> Vec<Grants> {
     let mut code = BTreeMap::<&str, Vec<Grant>>::new();
+    let mut platform = Vec::new();
     for (position, resource) in stack.resources().iter().enumerate() {
         if let Some(compute) = resource.settings().compute() {
             let subject = Subject::Resource(position);
-            code.entry(compute.profile).or_default().push(Grant { subject, set: Set::Run, why: GrantReason::Runs });
+            let own = code.entry(compute.profile).or_default();
+            if started_apart.contains(&resource.kind()) {
+                platform.push(Grant { subject, set: Set::Run, why: GrantReason::Starts });
+            } else {
+                own.push(Grant { subject, set: Set::Run, why: GrantReason::Runs });
+            }
         }
     }
     let mut holders = Vec::with_capacity(code.len());
@@ -100,6 +116,9 @@ fn runtime(stack: &Stack) -> Vec<Grants> {
             }
         }
         holders.push(of_holder(Holder::Profile(profile.clone()), grants));
+    }
+    if !platform.is_empty() {
+        holders.push(of_holder(Holder::Platform, platform));
     }
     holders
 }

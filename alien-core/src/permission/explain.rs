@@ -46,9 +46,11 @@ impl Grant {
             GrantReason::Extended => format!("the stack asks for it by `management.extend`, for {what}"),
             GrantReason::SetUp => format!("the customer's admin sets up {what}"),
             GrantReason::Foundation => format!("the customer's admin makes {what}"),
+            GrantReason::Platform => "the customer's admin makes the identity that the cloud starts code as".to_owned(),
             GrantReason::Profile => format!("the profile asks for it, for {what} by name"),
             GrantReason::ProfileForAll => format!("the profile asks for it for all of the kind, so for {what} too"),
             GrantReason::Runs => format!("{what} runs under this identity"),
+            GrantReason::Starts => format!("the cloud starts {what} as this identity"),
         }
     }
 }

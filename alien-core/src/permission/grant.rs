@@ -51,7 +51,7 @@ pub enum Subject {
     Deployment,
     /// The identity that the vendor impersonates.
     ManagementIdentity,
-    /// The identity of a profile that is in use, by its position among [`Permissions::runtime`].
+    /// The identity of a profile that is in use, or that of the platform, by its position among [`Permissions::runtime`].
     RuntimeIdentity(usize),
 }
 
@@ -70,12 +70,16 @@ pub enum GrantReason {
     SetUp,
     /// The admin makes the identities and what the resources share.
     Foundation,
+    /// The admin makes the identity that the cloud starts code as.
+    Platform,
     /// The profile asks for it, for this resource by name.
     Profile,
     /// The profile asks for it, for all of the kind.
     ProfileForAll,
     /// The code runs under this identity.
     Runs,
+    /// The cloud starts the code as this identity.
+    Starts,
 }
 
 /// One permission set on one subject.
@@ -98,6 +102,9 @@ pub enum Holder {
     Vendor,
     /// The deployed code of a profile.
     Profile(ProfileName),
+    /// What the cloud starts code as, where that is not the identity that the code runs as: it pulls images and writes
+    /// logs. See [`Cloud::STARTED_APART`](crate::adapter::Cloud::STARTED_APART).
+    Platform,
 }
 
 impl Holder {
@@ -107,26 +114,28 @@ impl Holder {
         match self {
             Self::Admin => Layer::Provisioning,
             Self::Vendor => Layer::Management,
-            Self::Profile(_) => Layer::Runtime,
+            Self::Profile(_) | Self::Platform => Layer::Runtime,
         }
     }
 
-    /// The word used in documents: the layer, or the name of the profile.
+    /// The word used in documents: the layer, or the name of the profile. No profile has the word of the platform.
     #[must_use]
     pub fn label(&self) -> &str {
         match self {
             Self::Admin | Self::Vendor => self.layer().name(),
             Self::Profile(profile) => profile.as_str(),
+            Self::Platform => "the platform",
         }
     }
 
-    /// The word used in physical names: `provisioning`, `management`, `runtime-…`.
+    /// The word used in physical names: `provisioning`, `management`, `runtime-…`, `platform`.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
             Self::Admin => Layer::Provisioning.name().to_owned(),
             Self::Vendor => Layer::Management.name().to_owned(),
             Self::Profile(profile) => format!("{}-{profile}", Layer::Runtime.name()),
+            Self::Platform => "platform".to_owned(),
         }
     }
 }
@@ -155,7 +164,8 @@ pub struct Permissions {
     pub provisioning: Grants,
     /// What the vendor holds, day to day.
     pub management: Grants,
-    /// What the deployed code holds: one list for each profile that code runs under, sorted by name.
+    /// What the deployed code holds: one list for each profile that code runs under, sorted by name; and last what the
+    /// cloud starts code as, where that is another identity.
     pub runtime: Vec<Grants>,
 }
 
@@ -172,8 +182,16 @@ impl Permissions {
             .binary_search_by(|grants| match &grants.holder {
                 Holder::Profile(name) => name.as_str().cmp(profile),
                 Holder::Admin | Holder::Vendor => std::cmp::Ordering::Less,
+                Holder::Platform => std::cmp::Ordering::Greater,
             })
             .ok()
+    }
+
+    /// The position among [`runtime`](Self::runtime) of what the cloud starts code as, if that is another identity.
+    #[must_use]
+    pub fn platform_position(&self) -> Option<usize> {
+        let last = self.runtime.len().checked_sub(1)?;
+        self.runtime.get(last).filter(|grants| grants.holder == Holder::Platform).map(|_| last)
     }
 }
 

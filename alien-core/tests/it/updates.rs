@@ -13,8 +13,8 @@ use alien_core::memory::{BROKEN, Right};
 use alien_core::rollout::Sequence;
 use alien_core::{
     Clock, Code, Deployment, DeploymentId, Error, ErrorKind, Frozen, Function, FunctionUpdate, Handle, Health,
-    Heartbeat, Impersonate, Invitation, Kind, Live, Manager, RecordStore, RecordsInMemory, Release, Released, Resource,
-    ResourceId, Result, Storage,
+    Heartbeat, Impersonate, Invitation, Kind, Live, Manager, Problem, RecordStore, RecordsInMemory, Release, Released,
+    Resource, ResourceId, Result, Stack, Storage,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -71,6 +71,10 @@ impl Impersonate for Vendor {
 
     fn code(&self, kind: Kind) -> Option<CodeForms> {
         self.0.inner.code(kind)
+    }
+
+    fn refused(&self, deployment: &Deployment, next: &Stack) -> Result<Vec<Problem>> {
+        self.0.inner.refused(deployment, next)
     }
 
     fn clock(&self) -> &dyn Clock {

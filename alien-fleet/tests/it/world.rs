@@ -9,7 +9,7 @@ use alien_core::adapter::{CodeForms, Connect, Manage, Purpose};
 use alien_core::rollout::{Outcome, Plan, PlanBuilder, Sequence};
 use alien_core::{
     Admin, Artifacts, CallConfig, Clock, Code, ConnectOption, Connection, Deployment, DeploymentId, Error, ErrorKind,
-    Function, Images, Impersonate, Invitation, Kind, Kv, Profile, Release, Result, Stack, StackName, memory,
+    Function, Images, Impersonate, Invitation, Kind, Kv, Problem, Profile, Release, Result, Stack, StackName, memory,
 };
 use alien_fleet::store::{InMemory, Store};
 use alien_fleet::{ArtifactsInMemory, Clouds, Entry, Fleet, FleetBuilder, Published, RevertTo, RolloutId, Status, Who};
@@ -100,6 +100,10 @@ impl Impersonate for Way {
 
     fn code(&self, kind: Kind) -> Option<CodeForms> {
         self.vendor.code(kind)
+    }
+
+    fn refused(&self, deployment: &Deployment, next: &Stack) -> Result<Vec<Problem>> {
+        self.vendor.refused(deployment, next)
     }
 
     fn clock(&self) -> &dyn Clock {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alien_core::adapter::{
-    Change, Fields, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, Runs, State,
+    Change, Fields, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, Runs, State, Subject,
     environment, field_drift, last,
 };
 use alien_core::{CodeForm, Container, Data, Error, ErrorKind, Health, Heartbeat, Lifecycle, Resource, Result};
@@ -37,6 +37,10 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// The tag on a service that names the task definition revision it was last set to.
 const DEFINITION: &str = "alien-definition";
 
+/// The tag on a service that names the execution role of that revision: nobody reads a revision, and earlier versions named
+/// the runtime role there.
+const STARTED_AS: &str = "alien-started-as";
+
 /// The name of a task's only container.
 const MAIN: &str = "main";
 
@@ -59,7 +63,10 @@ impl Reconcile<Aws, Clients> for Container {
         let placed = service.network_configuration().and_then(NetworkConfiguration::awsvpc_configuration);
         let misplaced = network::misplaced(cx, network, placed.map_or(&[], AwsVpcConfiguration::subnets));
         let beside = changed_fields(&service);
+        let starts_as = last(execution_role(cx)?);
+        let is_started_apart = tags().any(|(key, value)| key == STARTED_AS && value == starts_as);
         let own = match finished {
+            Some(_) if !is_started_apart => Some(format!("its tasks are not started as `{starts_as}`")),
             Some(_) if !beside.is_empty() => field_drift(&beside),
             Some(finished) if is_frozen && runs != Some(finished) => {
                 Some(format!("it runs {}", runs.unwrap_or("nothing")))
@@ -131,7 +138,8 @@ impl Reconcile<Aws, Clients> for Container {
         })
         .await?;
         steady(cx, Awaited::Definition(&definition)).await?;
-        let finished = [(DEFINITION, revision(&definition).to_owned())];
+        let finished =
+            [(DEFINITION, revision(&definition).to_owned()), (STARTED_AS, last(execution_role(cx)?).to_owned())];
         mark(cx, marks.all(cx.name(Scope::Service)?).into_iter().chain(finished)).await
     }
 
@@ -353,7 +361,14 @@ fn copies(container: &Container) -> i32 {
     i32::try_from(container.replicas().min).unwrap_or(i32::MAX)
 }
 
-/// Builds the task definition. The task role is also the execution role: it writes the logs and pulls the image.
+/// The role that ECS starts the tasks as: it writes the logs and pulls the image.
+fn execution_role(cx: Context<'_>) -> Result<&str> {
+    let missing = || Error::new(ErrorKind::Internal, "no execution role");
+    let position = cx.deployment().permissions().platform_position().ok_or_else(missing)?;
+    cx.about(Subject::RuntimeIdentity(position)).full_name(Scope::Role)
+}
+
+/// Builds the task definition.
 async fn definition(
     cx: Context<'_>,
     resource: &Resource,
@@ -394,7 +409,7 @@ async fn definition(
         .cpu((container.cpu_millis() * 1024 / 1000).to_string())
         .memory(container.memory_mib().to_string())
         .task_role_arn(role)
-        .execution_role_arn(role)
+        .execution_role_arn(execution_role(cx)?)
         .container_definitions(main.build()))
 }
 

@@ -41,13 +41,13 @@ const RESOURCE: &str = "tag:alien-resource";
 
 /// A call that lists things: its operation, the list in its answer, and the field with an item's id.
 #[derive(Clone, Copy)]
-struct List(&'static Operation<Scope>, &'static str, &'static str);
+pub(super) struct List(&'static Operation<Scope>, &'static str, &'static str);
 
 const VPCS: List = List(op::DESCRIBE_VPCS, "vpcSet", "vpcId");
 const ZONES: List = List(op::DESCRIBE_ZONES, "availabilityZoneInfo", "zoneId");
 const SUBNETS: List = List(op::DESCRIBE_SUBNETS, "subnetSet", "subnetId");
 const GATEWAYS: List = List(op::DESCRIBE_INTERNET_GATEWAYS, "internetGatewaySet", "internetGatewayId");
-const TABLES: List = List(op::DESCRIBE_ROUTE_TABLES, "routeTableSet", "routeTableId");
+pub(super) const TABLES: List = List(op::DESCRIBE_ROUTE_TABLES, "routeTableSet", "routeTableId");
 const GROUPS: List = List(op::DESCRIBE_SECURITY_GROUPS, "securityGroupInfo", "groupId");
 
 #[async_trait]
@@ -363,7 +363,7 @@ pub(crate) async fn placement(cx: Context<'_>, network: Subject) -> Result<Place
 }
 
 /// The subnets of a VPC of the customer's that code is placed in: those that were given, else all of them.
-async fn existing_subnets(
+pub(super) async fn existing_subnets(
     cx: Context<'_>,
     Existing { id: vpc, subnets: given }: &Existing,
 ) -> Result<Vec<(String, Element)>> {
@@ -413,7 +413,7 @@ fn params(pairs: &[(&str, &str)]) -> Params {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn filters(pairs: &[(&str, &str)]) -> Params {
+pub(super) fn filters(pairs: &[(&str, &str)]) -> Params {
     let filter = |(number, (name, value)): (usize, &(&str, &str))| {
         let number = number + 1;
         [
@@ -454,7 +454,7 @@ async fn ask(cx: Context<'_>, rows: Rows<'_>, params: &Params) -> Result<Element
 }
 
 /// Lists things, sorted by id.
-async fn list(cx: Context<'_>, what: List, filters: Params) -> Result<Vec<(String, Element)>> {
+pub(super) async fn list(cx: Context<'_>, what: List, filters: Params) -> Result<Vec<(String, Element)>> {
     Ok(items(&ask(cx, &[what.0], &filters).await?, what))
 }
 

@@ -13,7 +13,7 @@ use crate::Aws;
 use crate::client::{Clients, Context, failure};
 use crate::operations as op;
 use crate::operations::Scope;
-use crate::target::Target;
+use crate::variables::queue_url;
 
 type Row = &'static Operation<Scope>;
 
@@ -125,9 +125,7 @@ impl Operate<Aws, Clients> for Queue {
     /// The queue's URL
     /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html>).
     async fn address(&self, cx: Context<'_>) -> Result<String> {
-        let Target { region, account, .. } = cx.target();
-        let domain = if region.partition() == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
-        Ok(format!("https://sqs.{region}.{domain}/{account}/{}", cx.name(Scope::Queue)?))
+        Ok(queue_url(cx.target(), cx.name(Scope::Queue)?))
     }
 
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
