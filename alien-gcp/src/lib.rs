@@ -44,8 +44,8 @@ mod provider;
 mod resource;
 mod target;
 
-use alien_core::adapter::{Cloud, Holder, Rows, Table, frozen_logs_are_shared};
-use alien_core::{Container, Field, Function, Kv, Network, Prefix, Problem, Queue, Stack, Storage};
+use alien_core::adapter::{Cloud, Holder, Layout, Rows, Table, frozen_logs_are_shared};
+use alien_core::{Container, Field, Function, Kv, Network, Prefix, Problem, Queue, RegistryGrant, Stack, Storage};
 
 #[cfg(feature = "client")]
 pub use client::Config;
@@ -115,6 +115,14 @@ impl Cloud for Gcp {
 
     fn name_identity(holder: &Holder, target: &Target, things: &mut Vec<(Scope, String)>) {
         identity::names(Paths(target), holder, things);
+    }
+
+    fn is_private(image: &str) -> bool {
+        resource::compute::is_private(image)
+    }
+
+    fn registry_grants(layout: &Layout<Self>) -> Vec<RegistryGrant> {
+        resource::compute::registry_grants(layout)
     }
 
     fn check(stack: &Stack, _: &Target) -> Vec<Problem> {

@@ -5,8 +5,10 @@ pub(crate) mod calls;
 #[cfg(feature = "client")]
 pub(crate) mod logs;
 
-use alien_core::adapter::{CodeForms, Fields, Operation, Placed, Rows};
-use alien_core::{Code, CodeForm, Lifecycle, Problem, Rule, Set};
+use std::collections::BTreeMap;
+
+use alien_core::adapter::{CodeForms, Fields, Holder, Layout, Operation, Placed, Rows};
+use alien_core::{Code, CodeForm, Lifecycle, Problem, RegistryGrant, ResourceId, Rule, Set};
 
 use crate::Gcp;
 use crate::naming::Paths;
@@ -212,11 +214,18 @@ fn repository(paths: Paths<'_>, code: &Code) -> Option<String> {
 }
 
 /// Where in Artifact Registry an image is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stored<'i> {
-    project: &'i str,
-    location: &'i str,
-    repository: &'i str,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Stored<T> {
+    project: T,
+    location: T,
+    repository: T,
+}
+
+impl Stored<&str> {
+    fn owned(self) -> Stored<String> {
+        let Self { project, location, repository } = self;
+        Stored { project: project.to_owned(), location: location.to_owned(), repository: repository.to_owned() }
+    }
 }
 
 /// The hosts of Container Registry, which Artifact Registry serves, with the locations of their repositories. Each repository
@@ -225,7 +234,7 @@ const CONTAINER_REGISTRY: [(&str, &str); 4] =
     [("gcr.io", "us"), ("us.gcr.io", "us"), ("eu.gcr.io", "europe"), ("asia.gcr.io", "asia")];
 
 /// Where in Artifact Registry an image is: `{location}-docker.pkg.dev/{project}/{repository}/…`, or `gcr.io/{project}/…`.
-fn stored(image: &str) -> Option<Stored<'_>> {
+fn stored(image: &str) -> Option<Stored<&str>> {
     let plain = |text: &&str| {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
@@ -238,6 +247,59 @@ fn stored(image: &str) -> Option<Stored<'_>> {
     };
     parts.next()?;
     Some(Stored { project, location, repository })
+}
+
+/// Where it is documented who pulls an image of another project.
+const PULLS: &str = "https://docs.cloud.google.com/artifact-registry/docs/integrate-cloud-run";
+
+/// Whether an image is in Artifact Registry, from which another project pulls only what its owner grants.
+pub(crate) fn is_private(image: &str) -> bool {
+    stored(image).is_some()
+}
+
+/// What the owners of repositories in other projects grant: Cloud Run pulls as its service agent, and whoever sends a revision must
+/// be able to read its image, which the vendor does as the management account
+/// (<https://docs.cloud.google.com/run/docs/deploying#other-projects>).
+pub(crate) fn registry_grants(layout: &Layout<Gcp>) -> Vec<RegistryGrant> {
+    let target = &layout.target;
+    let agent =
+        format!("serviceAccount:service-{}@serverless-robot-prod.iam.gserviceaccount.com", target.project_number);
+    let paths = Paths(target);
+    let management = format!("serviceAccount:{}", paths.email(&paths.account_id(&Holder::Vendor.name())));
+    let mut of = BTreeMap::<Stored<String>, (Vec<ResourceId>, bool)>::new();
+    for resource in layout.stack.resources() {
+        let code = resource.settings().compute().and_then(|compute| compute.code.only());
+        let Some(CodeForm::Image(image)) = code else { continue };
+        let Some(at) = stored(&image).filter(|at| at.project != target.project.as_str()) else { continue };
+        let (resources, is_released) = of.entry(at.owned()).or_default();
+        resources.push(resource.id().clone());
+        *is_released |= resource.lifecycle() == Lifecycle::Live;
+    }
+    let grant = |(at, (resources, is_released)): (Stored<String>, (Vec<ResourceId>, bool))| {
+        let Stored { project, location, repository } = at;
+        let to: Vec<String> =
+            [Some(&agent), is_released.then_some(&management)].into_iter().flatten().cloned().collect();
+        let command = |member: &String| {
+            format!(
+                "gcloud artifacts repositories add-iam-policy-binding {repository} --project {project} --location {location} \
+                 --member {member} --role roles/artifactregistry.reader"
+            )
+        };
+        let note =
+            "Whoever sets up must read the repository too: run it also with `--member user:` and the admin's email.";
+        let later = " The management account exists once the set-up made it: run its command then, and before the first release.";
+        RegistryGrant {
+            resources,
+            repository: format!("projects/{project}/locations/{location}/repositories/{repository}"),
+            command: to.iter().map(command).collect::<Vec<_>>().join("\n    "),
+            to,
+            file: String::new(),
+            text: String::new(),
+            note: [note, if is_released { later } else { "" }].concat(),
+            source: PULLS.to_owned(),
+        }
+    };
+    of.into_iter().map(grant).collect()
 }
 
 #[cfg(test)]

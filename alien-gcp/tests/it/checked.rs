@@ -56,9 +56,8 @@ fn images_of_registries_that_cloud_run_does_not_pull_from_are_refused() {
         );
     }
     assert!(of("ghcr.io/vendor/api").contains("warning: `api`: Google lists `ghcr.io` for public images alone"));
-    for taken in
-        ["docker.io/vendor/api", "gcr.io/vendor/api", "eu.gcr.io/vendor/api", "us-docker.pkg.dev/vendor/app/api"]
-    {
+    let own = "us-docker.pkg.dev/customer-project/app/api";
+    for taken in ["docker.io/vendor/api", "gcr.io/customer-project/api", "eu.gcr.io/customer-project/api", own] {
         assert_eq!(of(taken), "", "{taken}");
     }
     // Of several images the one is taken that can be pulled, and of those the one in Google's own.
@@ -68,6 +67,38 @@ fn images_of_registries_that_cloud_run_does_not_pull_from_are_refused() {
     let code = code.with_image("gcr.io/customer-project/api", &digest('a')).unwrap();
     let layers = serde_json::to_string(&rendered(&of_function(code)).unwrap().documents.layers).unwrap();
     assert!(layers.contains("/locations/us/repositories/gcr.io"), "{layers}");
+}
+
+/// Of an image in a repository of another project, the exact grants are told that its owner makes.
+#[test]
+fn what_the_owner_of_a_repository_grants_is_told() {
+    let code =
+        |name: &str| Code::image(format!("europe-docker.pkg.dev/vendor-project/app/{name}"), &digest('a')).unwrap();
+    let with = |released: bool| {
+        let mut stack = Stack::builder("shop");
+        stack.frozen("ledger", Function::new(code("ledger"), "api"));
+        if released {
+            stack.live("api", Function::new(code("api"), "api"));
+        }
+        stack.profile("api", Profile::new());
+        rendered(&stack.build().unwrap()).unwrap()
+    };
+    let reviewed = with(true);
+    let [grant] = reviewed.registry_grants.as_slice() else { panic!("{:?}", reviewed.registry_grants) };
+    let command = |member: &str| {
+        format!(
+            "gcloud artifacts repositories add-iam-policy-binding app --project vendor-project --location europe --member {member} \
+             --role roles/artifactregistry.reader"
+        )
+    };
+    let agent = "serviceAccount:service-123456789012@serverless-robot-prod.iam.gserviceaccount.com";
+    let management = "serviceAccount:acme-management-4@customer-project.iam.gserviceaccount.com";
+    assert_eq!(grant.to, [agent, management]);
+    assert_eq!(grant.command, format!("{}\n    {}", command(agent), command(management)));
+    assert_eq!(grant.resources.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["api", "ledger"]);
+    assert!(reviewed.warnings.iter().any(|warning| warning.to_string().contains("which must let")));
+    // Nothing that the vendor never updates is read by the account that it enters as.
+    assert_eq!(with(false).registry_grants[0].to, [agent]);
 }
 
 #[test]

@@ -164,6 +164,9 @@ fn main() {
         trial("a_public_function_is_called_by_everyone", |peer| {
             Box::pin(only_gcp::a_public_function_is_called_by_everyone(peer))
         }),
+        trial("an_image_of_the_vendors_project_is_pulled_by_what_is_granted", |peer| {
+            Box::pin(only_gcp::an_image_of_the_vendors_project_is_pulled_by_what_is_granted(peer))
+        }),
         trial("an_agent_that_does_not_exist_is_told", |peer| {
             Box::pin(only_gcp::an_agent_that_does_not_exist_is_told(peer))
         }),

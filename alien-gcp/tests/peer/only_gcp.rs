@@ -408,6 +408,34 @@ pub(crate) async fn a_public_function_is_called_by_everyone(peer: &Peer) {
     assert_eq!(ask().await, 403);
 }
 
+/// An image of the vendor's project is pulled once its owner made the grants that the review prints, and each is needed.
+pub(crate) async fn an_image_of_the_vendors_project_is_pulled_by_what_is_granted(peer: &Peer) {
+    let repository = peer.sim.repository("vendor-project", LOCATION, "app");
+    let theirs = |says: &str| image(says).replace(PROJECT, "vendor-project").parse::<Code>().unwrap();
+    let mut stack = Stack::builder("theirs");
+    stack.live("api", Function::new(theirs("first"), "api"));
+    stack.profile("api", Profile::new());
+    let stack = stack.build().unwrap();
+    let case = Case::new(peer, "theirs", stack.clone());
+    let reader = "roles/artifactregistry.reader";
+    peer.sim.bind(&repository, reader, ADMIN);
+    let error = case.up(&release(&stack, &[]), None).await.unwrap_err();
+    let agent = format!("service-{NUMBER}@serverless-robot-prod.iam.gserviceaccount.com");
+    assert!(error.to_string().contains(&agent) && error.kind() == ErrorKind::Denied, "{error}");
+    let rendered = alien_core::render(&stack, &case.target).unwrap();
+    let [agents, managements] = rendered.registry_grants[0].to.as_slice() else { panic!("two read it") };
+    assert!(rendered.registry_grants[0].command.contains(&format!("--member {agents} --role {reader}")));
+    peer.sim.bind(&repository, reader, agents);
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    let (manager, _) = case.manager(&deployment);
+    let api = manager.find::<Function, Live>("api").unwrap();
+    let next = || FunctionUpdate::new().with_code(theirs("next"));
+    assert_eq!(manager.update(&api, next()).await.unwrap_err().kind(), ErrorKind::Denied);
+    peer.sim.bind(&repository, reader, managements);
+    manager.update(&api, next()).await.unwrap();
+    case.admin.destroy(&manager.deployment()).data(Data::Delete).await.unwrap();
+}
+
 /// An agent of Google's that nobody has made yet does not come by waiting: what makes it is told at once.
 pub(crate) async fn an_agent_that_does_not_exist_is_told(peer: &Peer) {
     peer.sim.faults().lack_agent("gcp-sa-pubsub");
