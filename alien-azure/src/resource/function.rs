@@ -70,7 +70,7 @@ impl On<Azure> for Function {
             // <https://github.com/kedacore/keda/issues/806> wants one on more than the queue.
             problems.push(Problem::warning(
                 Rule::Cloud,
-                "no replica of it runs while it waits, and that Azure counts the messages of its queue with a right on that \
+                "no replica of it runs while it waits, and that Azure counts the messages of its queue by a role on that \
                  queue alone is not documented"
                     .to_owned(),
                 "after the set-up, send it a message; if nothing starts, run the code as a container, which has one replica \

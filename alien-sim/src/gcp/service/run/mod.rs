@@ -151,7 +151,7 @@ fn may_deploy(call: &mut Call<'_>, body: &mut Value) -> Result<(), Fail> {
         let host = if host.contains(['.', ':']) { host } else { "docker.io" };
         let is_of =
             |known: &&str| host.strip_suffix(*known).is_some_and(|rest| rest.is_empty() || rest.ends_with(['-', '.']));
-        let taken = ["docker.pkg.dev", "gcr.io", "docker.io", "ghcr.io"].iter().any(|known| is_of(&known));
+        let taken = ["docker.pkg.dev", "gcr.io", "docker.io", "ghcr.io"].iter().any(is_of);
         // In the words of the service: <https://github.com/ko-build/terraform-provider-ko/issues/205>. Google's page has GitHub's
         // registry too: <https://docs.cloud.google.com/run/docs/deploying#images>.
         if !taken {
