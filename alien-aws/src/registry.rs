@@ -92,7 +92,8 @@ fn grant(layout: &Layout<Aws>, repository: &Repository, positions: &[usize]) -> 
     let mut statements = Vec::<Value>::new();
     let mut to = Vec::new();
     if functions.is_empty() {
-        account["Condition"] = json!({ "ArnEquals": { "aws:PrincipalArn": puller } });
+        let puller_alone = json!({ "ArnEquals": { "aws:PrincipalArn": puller } });
+        account.as_object_mut().map(|fields| fields.insert("Condition".to_owned(), puller_alone));
         to.push(puller);
     } else {
         to.extend([root, "lambda.amazonaws.com".to_owned()]);

@@ -1,9 +1,11 @@
-//! Checks before a set-up: whether the resource group exists, and the permissions of the credentials there.
+//! Checks before a set-up: whether the resource group exists, the permissions of the credentials there, and whether the
+//! subscription's resource providers are registered.
 
 use std::collections::BTreeSet;
 
 use alien_core::adapter::{AccessControl, Subject};
 use alien_core::{ErrorKind, Problem, Remedy, Result, Rule};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Azure;
@@ -18,7 +20,65 @@ pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
     if problems.iter().any(Problem::is_error) {
         return Ok(problems);
     }
-    may_do_all(cx).await
+    let mut problems = may_do_all(cx).await?;
+    problems.extend(providers(cx).await?);
+    Ok(problems)
+}
+
+/// The providers that every subscription has
+/// (<https://learn.microsoft.com/azure/azure-resource-manager/management/resource-providers-and-types#register-resource-provider>).
+const ALWAYS: [&str; 2] = ["Microsoft.Authorization", "Microsoft.Resources"];
+
+/// A resource provider. <https://learn.microsoft.com/rest/api/resources/providers/get>
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Provider {
+    registration_state: String,
+}
+
+/// Checks that the providers of what the deployment makes are registered: until then Azure refuses to make it, with
+/// `MissingSubscriptionRegistration`
+/// (<https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-register-resource-provider>).
+///
+/// This is asked of the subscription, on which the provisioning documents permit nothing, so the call is no operation of
+/// theirs: whoever may not read it is told so.
+async fn providers(cx: Context<'_>) -> Result<Vec<Problem>> {
+    let needed = needed(cx);
+    let namespaces: BTreeSet<&str> = needed.iter().filter_map(|action| Some(action.split_once('/')?.0)).collect();
+    let subscription = cx.target().subscription.as_str();
+    let mut missing = Vec::new();
+    for namespace in namespaces.into_iter().filter(|namespace| !ALWAYS.contains(namespace)) {
+        match cx.clients.get::<Provider>(&format!("/subscriptions/{subscription}/providers/{namespace}")).await {
+            Ok(found) if found.registration_state.eq_ignore_ascii_case("Registered") => {}
+            Ok(found) => missing.push((namespace, found.registration_state)),
+            Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) => {
+                let what = format!("cannot read which resource providers are registered: {}", error.message());
+                let help = format!(
+                    "go on where an administrator of the subscription has registered them: `az provider show --namespace \
+                     {namespace} --query registrationState` tells"
+                );
+                return Ok(vec![Problem::warning(Rule::Cloud, what, help).at("subscription")]);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let problem = |(namespace, state): (&str, String)| {
+        let what = format!("the subscription has not registered the resource provider `{namespace}`: it is `{state}`");
+        let help = format!(
+            "let an administrator of the subscription register it: `az provider register --namespace {namespace} --wait \
+             --subscription {subscription}`"
+        );
+        Problem::error(Rule::Cloud, what, help).at("subscription")
+    };
+    Ok(missing.into_iter().map(problem).collect())
+}
+
+/// The actions of the provisioning layer.
+fn needed(cx: Context<'_>) -> BTreeSet<String> {
+    let deployment = cx.deployment();
+    let rendered = Azure::principal(&deployment.layout, &deployment.permissions().provisioning);
+    let needed = rendered.role_definitions.iter().flat_map(|role| &role.properties.permissions);
+    needed.flat_map(|one| &one.actions).map(|action| action.to_string()).collect()
 }
 
 /// Checks that the credentials reach the resource group that the target names.
@@ -59,17 +119,15 @@ async fn may_do_all(cx: Context<'_>) -> Result<Vec<Problem>> {
         }
         Err(error) => return Err(error),
     };
-    let rendered = Azure::principal(&deployment.layout, &deployment.permissions().provisioning);
-    let needed = rendered.role_definitions.iter().flat_map(|role| &role.properties.permissions);
-    let needed: BTreeSet<&str> = needed.flat_map(|one| &one.actions).map(AsRef::as_ref).collect();
+    let needed = needed(cx);
     // A permission with a condition holds only for some requests, so it does not count.
     let gives = |permission: &Held, action: &str| {
         permission.condition.as_ref().is_none_or(String::is_empty)
             && permission.actions.iter().any(|pattern| covers(pattern, action))
             && !permission.not_actions.iter().any(|pattern| covers(pattern, action))
     };
-    let missing: Vec<&str> =
-        needed.into_iter().filter(|action| !held.iter().any(|permission| gives(permission, action))).collect();
+    let lacks = |action: &&String| !held.iter().any(|permission| gives(permission, action));
+    let missing: Vec<&str> = needed.iter().filter(lacks).map(String::as_str).collect();
     if missing.is_empty() {
         return Ok(Vec::new());
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use alien_core::adapter::{Cloud, DeploymentContext, Effect, SubjectType};
 use alien_core::{
-    Action, Code, Container, Data, Deployment, ErrorKind, Function, Health, Kv, Manager, Network, Outcome, Profile,
-    Queue, Release, Released, Remedy, Resource, Set, SetName, Stack, Storage,
+    Action, Container, Data, Deployment, ErrorKind, Function, Health, Kv, Manager, Network, Outcome, Profile, Queue,
+    Release, Released, Remedy, Resource, Set, SetName, Stack, Storage,
 };
 
-use crate::stacks::IMAGE;
+use crate::stacks::image;
 use crate::world::{Case, Shipped, World, needed, release};
 
 /// A stack with every kind of resource, each with every permission set that `management.extend` may ask for on the cloud,
@@ -27,7 +27,7 @@ pub fn extended<C: Cloud>(code: &Shipped) -> Stack {
     let jobs = stack.live("jobs", Queue::new().with_dead_letters_after(5));
     stack.live("api", Function::new(code.code(), "execution").with_commands());
     stack.frozen("ledger", Function::new(code.code(), "ledger"));
-    stack.live("worker", Container::new(IMAGE.parse::<Code>().unwrap(), "execution"));
+    stack.live("worker", Container::new(image(), "execution"));
     stack.profile("execution", Profile::new().on(&data, [Storage::DATA_READ]).on(&jobs, [Queue::DATA_WRITE]));
     stack.profile("ledger", Profile::new().on(&cache, [Kv::DATA_READ]));
     let stack = stack.build().unwrap_or_else(|problems| panic!("{problems}"));

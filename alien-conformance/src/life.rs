@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use alien_core::adapter::{Change, Cloud, Command, DeploymentContext, LogQuery, Purpose, Runs, last};
 use alien_core::{
-    Action, AnyHandle, Artifacts, Code, Container, ContainerUpdate, Data, Deployment, ErrorKind, Existing, Field,
-    Frozen, Function, FunctionUpdate, Health, Kind, Kv, Lifecycle, Live, Manager, Network, Outcome, Profile, Queue,
-    Release, Stack, Storage,
+    Action, AnyHandle, Artifacts, Container, ContainerUpdate, Data, Deployment, ErrorKind, Existing, Field, Frozen,
+    Function, FunctionUpdate, Health, Kind, Kv, Lifecycle, Live, Manager, Network, Outcome, Profile, Queue, Release,
+    Stack, Storage,
 };
 
 use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
-use crate::stacks::IMAGE;
+use crate::stacks::{image, image_of};
 use crate::world::{Calls, Case, Patience, Shipped, World, needed, release};
 
 /// A stack of every kind, wired as in a real product. Kinds that run code occur both frozen and live.
@@ -31,9 +31,8 @@ pub fn product(code: &Shipped) -> Stack {
     let api = api.with_variable("MODE", "first");
     let api = stack.live("api", api.with_commands().with_trigger(&jobs));
     let ledger = stack.frozen("ledger", Function::new(code.code(), "ledger").with_memory_mib(128));
-    let worker =
-        stack.live("worker", Container::new(IMAGE.parse::<Code>().unwrap(), "execution").with_network(&network));
-    stack.frozen("mailer", Container::new(IMAGE.parse::<Code>().unwrap(), "ledger"));
+    let worker = stack.live("worker", Container::new(image(), "execution").with_network(&network));
+    stack.frozen("mailer", Container::new(image(), "ledger"));
     stack.link(&api, &data);
     stack.link(&api, &cache);
     stack.link(&worker, &jobs);
@@ -336,13 +335,8 @@ async fn look_after(manager: &Manager, resource: &AnyHandle, value: &str, code: 
         }
         Kind::Container => {
             let container = manager.find::<Container, Live>(id)?;
-            let image = format!("{}@sha256:{value:0>64}", IMAGE.split('@').next().unwrap());
-            manager
-                .update(
-                    &container,
-                    ContainerUpdate::new().with_code(image.parse().unwrap()).with_variable("DAY", value),
-                )
-                .await?;
+            let code = image_of(&format!("sha256:{value:0>64}"));
+            manager.update(&container, ContainerUpdate::new().with_code(code).with_variable("DAY", value)).await?;
             manager.redeploy(&container).await?;
         }
         _ => return Ok(()),
@@ -489,7 +483,7 @@ pub async fn an_existing_network_is_used<W: World>(world: &W) {
     let made = customers.up(&release(&own, &[]), None).await.unwrap();
     let mut stack = Stack::builder("adopts");
     let network = stack.frozen("net", Network::default());
-    stack.live("worker", Container::new(IMAGE.parse::<Code>().unwrap(), "worker").with_network(&network));
+    stack.live("worker", Container::new(image(), "worker").with_network(&network));
     stack.profile("worker", Profile::new());
     let stack = stack.build().unwrap();
     let case = Case::new(world, "adopts", stack.clone());

@@ -16,6 +16,31 @@ use crate::world::Shipped;
 pub const IMAGE: &str =
     "registry.example.com/app@sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
 
+/// The repository of the same image in a registry that every cloud takes. By name it comes after that of [`IMAGE`].
+pub const EVERYWHERE: &str = "us.gcr.io/acme/app";
+
+/// The code of [`IMAGE`], also where clouds take it that take no image of any registry.
+///
+/// # Panics
+///
+/// Never: the image is valid.
+#[must_use]
+pub fn image() -> Code {
+    let (_, digest) = IMAGE.split_once('@').unwrap();
+    image_of(digest)
+}
+
+/// The same with another digest.
+///
+/// # Panics
+///
+/// If the digest is not valid.
+#[must_use]
+pub fn image_of(digest: &str) -> Code {
+    let (repository, _) = IMAGE.split_once('@').unwrap();
+    Code::image(repository, digest).unwrap().with_image(EVERYWHERE, digest).unwrap()
+}
+
 /// Ids that are prefixes of each other, contain each other, or could be taken for part of a prefix.
 pub const IDS: [&str; 14] = [
     "a",
@@ -125,7 +150,7 @@ pub fn full(code: &Shipped, image: &str) -> Stack {
 pub fn resource(id: &str, kind: Kind, lifecycle: Lifecycle) -> Value {
     let mut resource = json!({ "id": id, "type": kind.name(), "lifecycle": lifecycle.name() });
     if kind.runs_code() {
-        resource["code"] = json!(IMAGE.parse::<Code>().unwrap());
+        resource["code"] = json!(image());
         resource["profile"] = "execution".into();
     }
     resource

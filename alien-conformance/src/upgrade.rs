@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use alien_core::adapter::{Claim, Cloud, DeploymentContext, Documented, Fingerprint, Subject};
 use alien_core::{
-    Action, Artifacts, Data, Deployment, DeploymentId, Function, FunctionUpdate, Health, Invitation, Lifecycle, Live,
-    Manager, Release, Stack,
+    Action, Artifacts, Data, Deployment, DeploymentId, Function, FunctionUpdate, Health, Invitation, Kind, Lifecycle,
+    Live, Manager, Release, Stack,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -109,7 +109,17 @@ impl Kept {
     /// If they cannot be read.
     #[must_use]
     pub fn calls(&self) -> Vec<Sent> {
-        serde_json::from_str(&self.text("calls.json", &[])).unwrap()
+        self.calls_with(&[])
+    }
+
+    /// The same with what another peer chose.
+    ///
+    /// # Panics
+    ///
+    /// If they cannot be read.
+    #[must_use]
+    pub fn calls_with(&self, swaps: &[(String, String)]) -> Vec<Sent> {
+        serde_json::from_str(&self.text("calls.json", swaps)).unwrap()
     }
 
     /// The marks written on its resources.
@@ -118,8 +128,38 @@ impl Kept {
     ///
     /// If they cannot be read.
     #[must_use]
-    pub fn marks(&self) -> Marks {
-        serde_json::from_str(&self.text("marks.json", &[])).unwrap()
+    pub fn marks(&self, swaps: &[(String, String)]) -> Marks {
+        serde_json::from_str(&self.text("marks.json", swaps)).unwrap()
+    }
+
+    /// The record, and what it consists of.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be read.
+    #[must_use]
+    pub fn context<C: Documented>(&self, swaps: &[(String, String)]) -> DeploymentContext<C> {
+        DeploymentContext::of(&Deployment::from_json(&self.text("record.json", swaps)).unwrap()).unwrap()
+    }
+
+    /// The seals of containers that another image gives another seal, with that.
+    ///
+    /// # Panics
+    ///
+    /// If the record cannot be read.
+    #[must_use]
+    pub fn resealed<C: Documented>(&self, swaps: &[(String, String)]) -> Vec<(String, String)> {
+        let (before, after) = (self.context::<C>(&[]), self.context::<C>(swaps));
+        let is_container = |subject: &Subject| match subject {
+            Subject::Resource(position) => {
+                before.stack().resources().get(*position).is_some_and(|one| one.kind() == Kind::Container)
+            }
+            _ => false,
+        };
+        let seal = |subject, context: &DeploymentContext<C>| Fingerprint::whole(subject, context).digest.to_string();
+        let containers = before.subjects().filter(is_container);
+        let seals = containers.map(|subject| (seal(subject, &before), seal(subject, &after)));
+        seals.filter(|(old, new)| old != new).collect()
     }
 
     fn write(&self, file: &str, value: &impl Serialize) {
@@ -202,7 +242,7 @@ pub async fn is_taken_over<W: World>(world: &W, kept: &Kept, swaps: &[(String, S
     assert_eq!(invitation.differences(&record), [], "{name}");
 
     // The marks say the same as the stack.
-    let Marks { seals, claim } = kept.marks();
+    let Marks { seals, claim } = kept.marks(swaps);
     let version = name.split('/').next().unwrap_or_default();
     let anew = |subject| world.is_set_anew(version, &context, subject);
     let is_identity = |subject: &Subject| !matches!(subject, Subject::Resource(_) | Subject::Deployment);

@@ -45,6 +45,7 @@ pub(crate) fn deployment_set() -> &'static [&'static Operation<Scope>] {
         op::GET_PROJECT_POLICY,
         op::SET_PROJECT_POLICY,
         op::GET_API,
+        op::GET_ORGANISATION_POLICY,
         op::CREATE_LOG_BUCKET,
         op::GET_LOG_BUCKET,
         op::PATCH_LOG_BUCKET,

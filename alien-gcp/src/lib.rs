@@ -117,6 +117,10 @@ impl Cloud for Gcp {
         identity::names(Paths(target), holder, things);
     }
 
+    fn is_private(image: &str) -> bool {
+        resource::compute::is_private(image)
+    }
+
     fn check(stack: &Stack, _: &Target) -> Vec<Problem> {
         [frozen_logs_are_shared(stack), resource::queue::check_triggers(stack)].concat()
     }

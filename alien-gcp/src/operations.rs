@@ -235,6 +235,7 @@ alien_core::operations! {
         GET_PROJECT_POLICY = "cloudresourcemanager.projects.getIamPolicy" needs "resourcemanager.projects.getIamPolicy" on Project, Observe;
         SET_PROJECT_POLICY = "cloudresourcemanager.projects.setIamPolicy" needs "resourcemanager.projects.setIamPolicy" on Project, Control;
         GET_API = "serviceusage.services.get" on Project, Observe;
+        GET_ORGANISATION_POLICY = "orgpolicy.projects.policies.getEffectivePolicy" needs "orgpolicy.policy.get" on Project, Observe;
         CREATE_API_KEY = "apikeys.projects.locations.keys.create" needs "apikeys.keys.create" on Project, Credential;
         READ_API_KEY = "apikeys.projects.locations.keys.getKeyString" needs "apikeys.keys.getKeyString" on Project, Credential;
         READ_SECRET = "secretmanager.projects.secrets.versions.access" needs "secretmanager.versions.access" on Project, Credential;

@@ -1,4 +1,7 @@
-//! Checks before a set-up: the project and its number, enabled APIs, and the permissions of the credentials.
+//! Checks before a set-up: the project and its number, enabled APIs, the permissions of the credentials, and what the
+//! organisation forbids.
+
+mod organisation;
 
 use std::collections::BTreeSet;
 
@@ -41,6 +44,7 @@ pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
     let permissions = permissions(cx);
     problems.extend(may_do_all(cx, &permissions).await?);
     problems.extend(apis(cx, &permissions).await?);
+    problems.extend(organisation::look(cx).await?);
     Ok(problems)
 }
 
@@ -108,7 +112,9 @@ async fn may_do_all(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<V
         });
         held.extend(answer.await?.permissions);
     }
-    let lacking: Vec<&str> = permissions.iter().filter(|one| !held.contains(*one)).map(String::as_str).collect();
+    // Whoever may not read the organisation's policies is told so where they are read.
+    let needed = permissions.iter().filter(|one| *one != op::GET_ORGANISATION_POLICY.permission);
+    let lacking: Vec<&str> = needed.filter(|one| !held.contains(*one)).map(String::as_str).collect();
     let (unclear, missing): (Vec<&str>, Vec<&str>) = lacking.into_iter().partition(|one| conditioned.contains(one));
     let mut problems = Vec::new();
     if !missing.is_empty() {

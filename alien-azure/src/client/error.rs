@@ -22,6 +22,7 @@ struct Detail {
     code: String,
     message: String,
     innererror: Option<Box<Detail>>,
+    details: Vec<Detail>,
 }
 
 /// Converts an error response of a host. It keeps the status, codes and messages of Azure's answer; the rest of the answer may
@@ -34,6 +35,12 @@ pub(super) fn failure(answer: &Answer, host: &str) -> Error {
     while let Some(detail) = inner {
         codes.extend(Some(detail.code.as_str()).filter(|code| !code.is_empty()));
         messages.extend(Some(plain(&detail.message)).filter(|message| !message.is_empty()));
+        // What several parts of a request were refused for.
+        for more in &detail.details {
+            codes.extend(Some(more.code.as_str()).filter(|code| !code.is_empty() && !codes.contains(code)));
+            let more = Some(plain(&more.message)).filter(|more| !more.is_empty() && !messages.contains(more));
+            messages.extend(more);
+        }
         inner = detail.innererror.as_deref();
     }
     let status = answer.status;
@@ -65,7 +72,7 @@ impl Detail {
             rest.split_once(&format!("</{tag}>")).map(|(value, _)| value.to_owned())
         };
         let message = within("Detail").or_else(|| within("Message")).unwrap_or_default();
-        Self { code: String::new(), message, innererror: None }
+        Self { message, ..Self::default() }
     }
 }
 
@@ -79,8 +86,10 @@ fn wait(answer: &Answer) -> Option<Duration> {
     milliseconds.map(Duration::from_millis).or(seconds.map(Duration::from_secs))
 }
 
-/// Classifies an error response.
-/// <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors>
+/// Classifies an error response, by its code where that says more than its status
+/// (<https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors>). A code that is not named here
+/// counts as its status says (<https://github.com/microsoft/api-guidelines/blob/vNext/azure/Guidelines.md>), and is
+/// told with all that the answer says.
 fn kind(status: u16, code: &str, said: &str) -> ErrorKind {
     match code {
         // An identity or a role that was just created has not propagated yet, nor has a deletion
@@ -88,13 +97,21 @@ fn kind(status: u16, code: &str, said: &str) -> ErrorKind {
         "PrincipalNotFound" | "RoleDefinitionDoesNotExist" | "RoleDefinitionHasAssignments" => {
             return ErrorKind::Propagating;
         }
+        // <https://learn.microsoft.com/azure/role-based-access-control/troubleshooting>
         "RoleAssignmentExists" => return ErrorKind::AlreadyExists,
+        // <https://learn.microsoft.com/azure/virtual-network/virtual-network-manage-subnet>
         "InUseSubnetCannotBeDeleted" | "NetcfgSubnetInUse" => return ErrorKind::Busy,
+        // <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-storage-account-name>,
+        // <https://learn.microsoft.com/azure/service-bus-messaging/service-bus-resource-manager-exceptions>
         "StorageAccountAlreadyTaken" | "NamespaceUnavailable" => return ErrorKind::NotOwned,
+        // <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-policy-requestdisallowedbypolicy>,
+        // <https://learn.microsoft.com/azure/role-based-access-control/deny-assignments>
         "RequestDisallowedByPolicy" | "RequestDisallowedByAzure" | "DenyAssignmentAuthorizationFailed" => {
             return ErrorKind::Rejected;
         }
+        // <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors>
         "InvalidAuthenticationTokenTenant" => return ErrorKind::Credentials,
+        // <https://www.rfc-editor.org/rfc/rfc9110#status.413>
         "RequestEntityTooLarge" => return ErrorKind::TooLarge,
         _ => {}
     }
@@ -113,7 +130,9 @@ fn kind(status: u16, code: &str, said: &str) -> ErrorKind {
     }
 }
 
-/// Whether a conflict is with another change in progress, to the resource itself or to its parent.
+/// Whether a conflict is with another change in progress, to the resource itself or to its parent
+/// (<https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors>, `AnotherOperationInProgress`;
+/// <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations#concurrent-updates-arent-supported-user-assigned-managed-identities>).
 fn passes(code: &str) -> bool {
     code.is_empty()
         || code == "Conflict"
@@ -264,6 +283,10 @@ mod tests {
             assert_eq!(answered(status, code).kind(), expected, "{status} {code}");
         }
         assert_eq!(answered(400, "X").to_string(), "Something (X)");
+        // Whatever code it is, all that is said of it is told.
+        let several = r#"{ "error": { "code": "Unheard", "message": "Several.", "details": [
+            { "code": "InThere", "message": "One is wrong." }, { "code": "InThere", "message": "Another is." } ] } }"#;
+        assert_eq!(of(400, several).to_string(), "Several: One is wrong: Another is (Unheard/InThere)");
     }
 
     fn of(status: u16, body: &str) -> Error {

@@ -78,8 +78,9 @@ struct Page<T> {
 /// The API version for a resource, by the provider of its type: the last provider in its id.
 /// <https://learn.microsoft.com/rest/api/azure/>
 fn version(id: &str) -> &'static str {
-    let provider = id.rsplit_once("/providers/").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
-    match provider {
+    // A provider itself is of Resource Manager's own; what is below it is the provider's.
+    let provider = id.rsplit_once("/providers/").and_then(|(_, rest)| Some(rest.split_once('/')?.0));
+    match provider.unwrap_or_default() {
         "Microsoft.App" => "2025-07-01",
         "Microsoft.Authorization" => "2022-04-01",
         "Microsoft.ManagedIdentity" => "2024-11-30",

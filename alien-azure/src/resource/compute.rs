@@ -12,7 +12,7 @@ pub(crate) mod logs;
 pub(crate) mod template;
 
 use alien_core::adapter::{CodeForms, Fields, Operation, Placed, Rows, digest, join};
-use alien_core::{Code, CodeForm, Lifecycle, Problem, Resource, Rule, Set};
+use alien_core::{CodeForm, Lifecycle, Problem, Resource, Rule, Set};
 
 use super::{network, queue};
 use crate::Azure;
@@ -160,8 +160,28 @@ pub(crate) fn is_azures(registry: &str) -> bool {
 /// (<https://learn.microsoft.com/azure/container-apps/containers>).
 pub(super) const CODE: CodeForms = CodeForms::IMAGE.preferring(&[REGISTRY]);
 
-/// Warns about private registries.
-pub(super) fn check(code: &Code, problems: &mut Vec<Problem>) {
+/// The variable with the identity for which code requests tokens, as Azure's own libraries read it.
+pub(crate) const CLIENT_ID: &str = "AZURE_CLIENT_ID";
+
+/// How the variables begin that Container Apps sets itself
+/// (<https://learn.microsoft.com/azure/container-apps/environment-variables#built-in-environment-variables>), also for what asks for
+/// tokens (<https://learn.microsoft.com/azure/container-apps/managed-identity#rest-endpoint-reference>).
+const OWN: [&str; 3] = ["CONTAINER_APP_", "IDENTITY_", "MSI_"];
+
+/// Checks the variables, and warns about private registries.
+pub(super) fn check(placed: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
+    let Some(compute) = placed.resource.settings().compute() else { return };
+    for name in compute.environment.keys() {
+        let help = || "give it another name".to_owned();
+        if name == CLIENT_ID {
+            let what = format!("the set-up sets the environment variable `{name}`: it names the identity of the code");
+            problems.push(Problem::error(Rule::Cloud, what, help()));
+        } else if OWN.iter().any(|begin| name.starts_with(begin)) {
+            let what = format!("the environment variable `{name}` begins like those that Container Apps sets itself");
+            problems.push(Problem::warning(Rule::Cloud, what, help()));
+        }
+    }
+    let code = compute.code;
     if let Some(CodeForm::Image(image)) = code.only()
         && image.split('/').next().is_some_and(is_azures)
     {

@@ -32,7 +32,7 @@ impl On<Azure> for Container {
     /// Checks CPU and memory: an app on the consumption plan has two GiB of memory for each vCPU
     /// (<https://learn.microsoft.com/azure/container-apps/containers#allocations>).
     fn check(&self, placed: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
-        compute::check(self.code(), problems);
+        compute::check(placed, problems);
         let (cpu, memory) = (self.cpu_millis(), self.memory_mib());
         let quarters = cpu.div_ceil(250).max(memory.div_ceil(512)).min(16);
         let (fitting_cpu, fitting) = (quarters * 250, quarters * 512);

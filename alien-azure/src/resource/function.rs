@@ -63,8 +63,21 @@ impl On<Azure> for Function {
     }
 
     fn check(&self, placed: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
-        compute::check(self.code(), problems);
+        compute::check(placed, problems);
         let waits = self.is_triggered() || self.takes_commands();
+        if waits {
+            // <https://learn.microsoft.com/azure/container-apps/scale-app#authentication-2> names no role for it, and
+            // <https://github.com/kedacore/keda/issues/806> wants one on more than the queue.
+            problems.push(Problem::warning(
+                Rule::Cloud,
+                "no replica of it runs while it waits, and that Azure counts the messages of its queue by a role on that \
+                 queue alone is not documented"
+                    .to_owned(),
+                "after the set-up, send it a message; if nothing starts, run the code as a container, which has one replica \
+                 at least, and reads the queue itself"
+                    .to_owned(),
+            ));
+        }
         if waits && self.timeout().as_secs() > LOCKED {
             problems.push(Problem::warning(
                 Rule::Cloud,

@@ -161,6 +161,9 @@ fn main() {
         }),
         trial("what_is_made_is_closed", |peer| Box::pin(only_azure::what_is_made_is_closed(peer))),
         trial("a_queue_starts_its_function", |peer| Box::pin(only_azure::a_queue_starts_its_function(peer))),
+        trial("a_request_starts_a_function_that_waits_for_messages", |peer| {
+            Box::pin(only_azure::a_request_starts_a_function_that_waits_for_messages(peer))
+        }),
         trial("two_operators_send_many_commands_at_once", |peer| Box::pin(commanded::many_commands_at_once(peer))),
         trial("an_answer_is_returned_though_it_cannot_be_deleted", |peer| {
             Box::pin(commanded::an_answer_that_cannot_be_deleted(peer))

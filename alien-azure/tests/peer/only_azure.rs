@@ -203,6 +203,46 @@ pub(crate) async fn a_queue_starts_its_function(peer: &Peer) {
     case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
+/// A request starts a function that waits for messages and for commands too: each is a rule, and a request needs one of its own.
+pub(crate) async fn a_request_starts_a_function_that_waits_for_messages(peer: &Peer) {
+    let mut stack = Stack::builder("woken");
+    let jobs = stack.frozen("jobs", Queue::new());
+    stack.live("api", Function::new(code("woken"), "api").with_trigger(&jobs).with_commands().with_public_url());
+    stack.profile("api", Profile::new().on(&jobs, [Queue::DATA_READ]));
+    let stack = stack.build().unwrap();
+    let case = Case::new(peer, "woken", stack.clone());
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    let app = &deployment.resources["api"];
+    let address =
+        peer.sim.body(app).unwrap()["properties"]["configuration"]["ingress"]["fqdn"].as_str().unwrap().to_owned();
+    let ask = async || {
+        let request = peer.plain().post(format!("{}/{address}/", peer.sim.url())).body("hello");
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(ask().await, (200, "hello".to_owned()));
+    let (manager, _) = case.manager(&deployment);
+    let api = manager.find::<Function, Live>("api").unwrap();
+    manager.update(&api, FunctionUpdate::new().with_code(code("next"))).await.unwrap();
+    assert_eq!(ask().await.0, 200, "an update keeps the rule");
+    // Without it, nothing is started: a set-up of an earlier version is mended.
+    let mut body = peer.sim.body(app).unwrap();
+    let rules = body["properties"]["template"]["scale"]["rules"].as_array_mut().unwrap();
+    rules.retain(|rule| rule["http"].is_null());
+    let token = peer.sim.token(&peer.admin, "https://management.azure.com");
+    let url = format!("{}{app}?api-version=2025-07-01", peer.sim.url());
+    let template = json!({ "properties": { "template": body["properties"]["template"] } }).to_string();
+    let request = peer.plain().patch(url).bearer_auth(token).header("content-type", "application/json");
+    assert!(request.body(template).send().await.unwrap().status().is_success());
+    assert_eq!(ask().await.0, 503);
+    let before = manager.deployment();
+    let plan = case.admin.plan(&release(&stack, &[])).previous(&before).await.unwrap();
+    assert!(plan.steps.iter().any(|step| step.subject == "api" && step.action == Action::Update), "{plan}");
+    case.admin.apply(&plan).await.unwrap();
+    assert_eq!(ask().await.0, 200);
+    case.admin.destroy(&before).data(Data::Delete).await.unwrap();
+}
+
 /// What resources share is removed with the last that needs it, and what stands in it is never taken with it.
 pub(crate) async fn what_is_shared_goes_with_the_last(peer: &Peer) {
     let stack = |with_queue: bool, with_worker: bool| {
@@ -272,12 +312,40 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
     // An admin with the provisioning documents, but for one permission.
     let less = documented(peer, &stack, &case.target, Some("Microsoft.App/containerApps/write"));
     refused(&less, case.target.clone(), &["may not Microsoft.App/containerApps/write in"]).await;
+    // A provider that is not registered is refused by Azure half-way, and by the plan before.
+    peer.sim.faults().unregister("Microsoft.App");
+    let register = "`az provider register --namespace Microsoft.App";
+    refused(
+        &peer.admin,
+        case.target.clone(),
+        &["`subscription`: ", "`Microsoft.App`: it is `NotRegistered`", register],
+    )
+    .await;
     let things: Vec<String> =
         peer.sim.things().into_iter().filter(|id| !before.contains(id) && id.contains("told-")).collect();
     assert_eq!(things, [""; 0], "nothing was done");
     // The tenant is seen by the first identity that is made.
     let mut other = case.target.clone();
     other.tenant = "99999999-9999-9999-9999-999999999999".parse().unwrap();
+    let group = peer.group();
+    let subscription = group.split("/resourceGroups/").next().unwrap();
+    let owner = peer.sim.user("owner@example.com");
+    peer.sim.assign(subscription, "Owner", &owner);
+    let token = peer.sim.token(&owner, "https://management.azure.com");
+    let send = async |method: reqwest::Method, id: &str, version: &str, body: &Value| {
+        let url = format!("{}{id}?api-version={version}", peer.sim.url());
+        let request = peer.plain().request(method, url).bearer_auth(&token).header("content-type", "application/json");
+        let answer = request.body(body.to_string()).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let environment = format!("{group}/providers/Microsoft.App/managedEnvironments/new");
+    let body = json!({ "location": "westeurope", "properties": {} });
+    let (status, told) = send(reqwest::Method::PUT, &environment, "2025-07-01", &body).await;
+    assert!(status == 409 && told.contains("MissingSubscriptionRegistration"), "{status}: {told}");
+    let register = format!("{subscription}/providers/Microsoft.App/register");
+    assert_eq!(send(reqwest::Method::POST, &register, "2025-04-01", &Value::Null).await.0, 200);
+    let (status, told) = send(reqwest::Method::PUT, &environment, "2025-07-01", &body).await;
+    assert!([200, 201].contains(&status), "it is registered now: {status}: {told}");
     refused(&peer.admin, other, &["the subscription belongs to the tenant", "correct the target's tenant"]).await;
 }
 
@@ -316,5 +384,6 @@ pub(crate) async fn the_provisioning_documents_suffice(peer: &Peer) {
     assert!(remains.kept.is_empty() && remains.foreign.is_empty(), "{remains:?}");
     let elsewhere =
         peer.sim.decisions().into_iter().filter(|decision| !decision.allowed).map(|decision| decision.permission);
-    assert_eq!(elsewhere.collect::<BTreeSet<_>>(), BTreeSet::new());
+    // Which providers are registered is the subscription's to tell; whoever may not ask is told so in the plan.
+    assert_eq!(elsewhere.collect::<BTreeSet<_>>(), BTreeSet::from(["Microsoft.Resources/providers/read".to_owned()]));
 }

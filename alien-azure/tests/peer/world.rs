@@ -12,7 +12,7 @@ use alien_conformance::pulled::BothModels;
 use alien_conformance::upgrade::Sent;
 use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
 use alien_core::adapter::{AccessControl, DeploymentContext, Subject};
-use alien_core::{Action, Admin, CallConfig, Code, Delivery, Deployment, DeploymentId, Impersonate};
+use alien_core::{Action, Admin, CallConfig, Code, Delivery, Deployment, DeploymentId, Grant, Impersonate, Set};
 use alien_sim::azure::{Azure as Sim, Issuer};
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -52,6 +52,9 @@ struct Swapped {
     less: Vec<String>,
 }
 
+/// The role of who sees the providers of a subscription.
+const READER: &str = "00000000-0000-4000-8000-0000000000aa";
+
 impl Peer {
     /// A customer's resource group with an admin, and an issuer of the vendor's.
     pub(crate) async fn new() -> Self {
@@ -60,6 +63,10 @@ impl Peer {
         let group = sim.resource_group(SUBSCRIPTION, GROUP, LOCATION);
         let admin = sim.user("admin@example.com");
         sim.assign(&group, "Owner", &admin);
+        // An admin sees which providers the subscription has registered, and nothing else of it.
+        sim.set_role(READER, &["Microsoft.Resources/providers/read"], &[]);
+        let at = format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleAssignments/{READER}");
+        sim.set_assignment(&at, READER, &admin);
         let issuer = sim.issuer("vendor");
         let issuer_url = issuer.url().to_owned();
         let certificate = reqwest::Certificate::from_pem(sim.certificate().as_bytes()).unwrap();
@@ -300,9 +307,23 @@ impl World for Peer {
         }
     }
 
-    /// Since version 2 the vendor deletes what the customer lets it, and creates nothing.
-    fn is_set_anew(&self, version: &str, _: &DeploymentContext<Azure>, subject: Subject) -> Option<Action> {
-        (version == "v1" && subject == Subject::ManagementIdentity).then_some(Action::Update)
+    /// Since version 2 the vendor deletes what the customer lets it, and creates nothing; and what has an ingress has a rule by which
+    /// a request starts it.
+    fn is_set_anew(&self, version: &str, context: &DeploymentContext<Azure>, subject: Subject) -> Option<Action> {
+        let resource = |position| context.stack().resources().get(position);
+        let changed = match subject {
+            Subject::ManagementIdentity => {
+                let stack = context.stack();
+                stack.resources().iter().any(|one| stack.extensions(one.id()).next().is_some())
+            }
+            Subject::Resource(position) => {
+                let invokes = |grant: &Grant| grant.subject == subject && grant.set == Set::Invoke;
+                let mut grants = context.permissions().runtime.iter().flat_map(|grants| &grants.grants);
+                resource(position).is_some_and(|one| one.settings().is_public()) || grants.any(invokes)
+            }
+            _ => false,
+        };
+        (version == "v1" && changed).then_some(Action::Update)
     }
 
     async fn give_back(&self, _: &Deployment) {

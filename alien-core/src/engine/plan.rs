@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use super::config::Engine;
 use super::destroy::leftover;
 use super::found::{Allowed, Found, Lost, Vendors, unmarked};
-use crate::cloud::{Documented, Kinds, Reviewed};
+use crate::cloud::{Documented, Kinds, Reviewed, chosen_code};
 use crate::context::DeploymentContext;
 use crate::delivery::Delivery;
 use crate::deployment::Deployment;
@@ -158,7 +158,9 @@ where
         problems.extend(self.preflight(&gate).await?);
         // Without the record of the present deployment, every frozen resource that differs counts as changed.
         let mut changed = BTreeMap::new();
-        for change in previous.iter().flat_map(|previous| deployment.stack().diff(&previous.stack).changes) {
+        // A record has every form of code, and what is set up the one that the cloud runs.
+        let before = previous.map(|previous| previous.stack.with_codes(chosen_code::<C>));
+        for change in before.iter().flat_map(|before| deployment.stack().diff(before).changes) {
             if let ChangeKind::Settings { fields, .. } = change.kind {
                 changed.insert(change.resource, fields.join(", "));
             }

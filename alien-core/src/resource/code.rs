@@ -18,8 +18,8 @@ use crate::problem::{Problem, Rule};
 /// The code of a resource, named once for every cloud: a zip, images, or both. Each is pinned by its digest.
 ///
 /// Each cloud takes the form that it runs: AWS Lambda the zip, Cloud Run and Container Apps an image. Of several images, a
-/// cloud takes the one in a registry of its own, else the first by name. [`Adapter::code`](crate::Adapter::code) tells
-/// which forms a cloud runs.
+/// cloud takes the one in a registry of its own, else one in another that it prefers, else the first by name.
+/// [`Adapter::code`](crate::Adapter::code) tells which forms a cloud runs.
 ///
 /// ```
 /// use alien_core::{Code, CodeForm};
@@ -143,7 +143,7 @@ impl CodeForm<'_> {
 pub struct CodeForms {
     /// Whether it runs a zip. If so, a zip is preferred to any image.
     pub zip: bool,
-    /// How the names of the cloud's own registries end, as `.amazonaws.com`. An image there is preferred to others.
+    /// How the names of the registries end whose images are preferred, the best first: the cloud's own, as `.amazonaws.com`.
     pub registries: &'static [&'static str],
     /// What it takes of a zip; `None` if zips are not looked at.
     pub zips: Option<ZipLimits>,
@@ -155,7 +155,7 @@ impl CodeForms {
     /// An image of any registry.
     pub const IMAGE: Self = Self { zip: false, registries: &[], zips: None };
 
-    /// Sets how the names of the cloud's own registries end.
+    /// Sets how the names of the registries end whose images are preferred, the best first.
     #[must_use]
     pub const fn preferring(self, registries: &'static [&'static str]) -> Self {
         Self { registries, ..self }
@@ -174,12 +174,9 @@ impl CodeForms {
         if let Some(digest) = code.zip.as_ref().filter(|_| self.zip).and_then(|zip| zip.digest(platform)) {
             return Some(Code { zip: Some(Pin::Digest(digest.to_owned())), images: BTreeMap::new() });
         }
-        let own = |repository: &str| {
-            let registry = repository.split('/').next().unwrap_or_default();
-            self.registries.iter().any(|ending| registry.ends_with(ending))
-        };
         let images = || code.images.iter().filter_map(|(name, pin)| Some((name, pin.digest(platform)?)));
-        let (repository, digest) = images().find(|(name, _)| own(name)).or_else(|| images().next())?;
+        let at = |ending: &str| images().find(|(name, _)| name.split('/').next().unwrap_or_default().ends_with(ending));
+        let (repository, digest) = self.registries.iter().find_map(|ending| at(ending)).or_else(|| images().next())?;
         Some(Code { zip: None, images: BTreeMap::from([(repository.clone(), Pin::Digest(digest.to_owned()))]) })
     }
 

@@ -119,8 +119,11 @@ fn builder_and_json_say_the_same() {
     let data = stack.frozen("data", Storage::new());
     stack.frozen("cache", Kv::new());
     let jobs = stack.frozen("jobs", Queue::new());
-    let image =
-        |name: &str, digest: &str| format!("registry.example.com/{name}@sha256:{digest}").parse::<Code>().unwrap();
+    let image = |name: &str, digest: &str| {
+        let digest = format!("sha256:{digest}");
+        let code = Code::image(format!("registry.example.com/{name}"), &digest).unwrap();
+        code.with_image(format!("us-docker.pkg.dev/vendor-project/my-app/{name}"), &digest).unwrap()
+    };
     let api = stack.live(
         "api",
         Function::new(image("api", "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"), "execution")

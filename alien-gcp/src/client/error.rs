@@ -138,7 +138,12 @@ fn answer(status: &Status) -> Error {
     });
     let reason = info.map_or("", |info| info.reason.as_str());
     let kind = kind(status, reason);
-    let error = Error::new(kind, format!("{} ({})", status.message.trim_end_matches('.'), status.code.name()));
+    let mut said = format!("{} ({})", status.message.trim_end_matches('.'), status.code.name());
+    for more in violations(status).filter(|more| !status.message.contains(more.as_str())) {
+        said.push_str("; ");
+        said.push_str(more.trim_end_matches('.'));
+    }
+    let error = Error::new(kind, said);
     let error = match advice(status, reason) {
         Some(advice) => error.because(advice),
         None => error,
@@ -146,7 +151,30 @@ fn answer(status: &Status) -> Error {
     error.with_retry_after(told_wait(&status.message))
 }
 
-/// How long to wait, if the message says so.
+/// What the details of an answer name: the field that is wrong, the constraint of an organisation that forbids it, the quota that is
+/// used up. They repeat nothing that was sent (<https://google.aip.dev/193>).
+fn violations(status: &Status) -> impl Iterator<Item = String> {
+    let each = status.details.iter().flat_map(|detail| match detail {
+        StatusDetails::BadRequest(wrong) => {
+            wrong.field_violations.iter().map(|one| named(&one.field, &one.description)).collect()
+        }
+        StatusDetails::PreconditionFailure(failed) => {
+            failed.violations.iter().map(|one| named(&one.r#type, &one.description)).collect()
+        }
+        StatusDetails::QuotaFailure(failed) => {
+            failed.violations.iter().map(|one| named(&one.subject, &one.description)).collect()
+        }
+        _ => Vec::new(),
+    });
+    each.filter(|one| !one.is_empty())
+}
+
+fn named(what: &str, description: &str) -> String {
+    [what, description].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
+}
+
+/// How long to wait, if the message says so: Firestore does, of the name of a database that was deleted
+/// (<https://docs.cloud.google.com/firestore/native/docs/manage-databases>).
 fn told_wait(message: &str) -> Option<Duration> {
     let seconds = message.split("retry in ").nth(1)?.split(' ').next()?;
     seconds.parse().ok().map(Duration::from_secs)
@@ -163,11 +191,16 @@ fn quota(message: &str) -> Option<ErrorKind> {
     all.then_some(ErrorKind::Rejected)
 }
 
+/// What a code means, by Google's own description of each (<https://docs.cloud.google.com/apis/design/errors#handling_errors>,
+/// <https://google.aip.dev/193>), but for those that services use otherwise. A code that is not named here is refused for good, and
+/// told with its name and all its details.
 fn kind(status: &Status, reason: &str) -> ErrorKind {
     let said = |words: &str| status.message.contains(words);
     match status.code {
+        // <https://docs.cloud.google.com/service-usage/docs/enable-disable>
         Code::PermissionDenied if reason == "SERVICE_DISABLED" => ErrorKind::Rejected,
         Code::PermissionDenied => ErrorKind::Denied,
+        // A token that has ended, or none (<https://docs.cloud.google.com/docs/authentication/troubleshoot-adc>).
         Code::Unauthenticated => ErrorKind::Expired,
         Code::NotFound => ErrorKind::NotFound,
         Code::AlreadyExists => ErrorKind::AlreadyExists,
@@ -175,6 +208,10 @@ fn kind(status: &Status, reason: &str) -> ErrorKind {
         // (<https://docs.cloud.google.com/iam/docs/retry-strategy>).
         Code::Aborted => ErrorKind::Busy,
         Code::ResourceExhausted => quota(&status.message).unwrap_or(ErrorKind::Throttled),
+        // An agent of Google's that nobody has made yet does not come by waiting.
+        Code::InvalidArgument | Code::FailedPrecondition if lacking_agent(&status.message).is_some() => {
+            ErrorKind::Rejected
+        }
         // A service account that was just created has not propagated yet
         // (<https://docs.cloud.google.com/iam/docs/access-change-propagation>).
         Code::InvalidArgument | Code::FailedPrecondition if said("does not exist") && said("ervice account") => {
@@ -187,13 +224,16 @@ fn kind(status: &Status, reason: &str) -> ErrorKind {
         Code::FailedPrecondition if said("pre-conditions you specified did not hold") => ErrorKind::Busy,
         // The name of a database is free again five minutes after its deletion.
         Code::InvalidArgument | Code::FailedPrecondition if told_wait(&status.message).is_some() => ErrorKind::Busy,
+        // All of these can pass (<https://docs.cloud.google.com/iam/docs/retry-strategy>,
+        // <https://docs.cloud.google.com/storage/docs/retry-strategy>).
         Code::Unavailable | Code::Internal | Code::DeadlineExceeded | Code::Cancelled => ErrorKind::Unavailable,
         Code::Unknown => ErrorKind::Unavailable,
         _ => ErrorKind::Rejected,
     }
 }
 
-/// Classifies an answer of Compute, whose errors have only an HTTP status.
+/// Classifies an answer of Compute, whose errors have only an HTTP status, as each code has one
+/// (<https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto>).
 fn by_status(status: u16) -> ErrorKind {
     match status {
         401 => ErrorKind::Expired,
@@ -207,8 +247,24 @@ fn by_status(status: u16) -> ErrorKind {
     }
 }
 
+/// The service whose agent does not exist, where the message says that of an agent, `service-NUMBER@gcp-sa-SERVICE.…`. It is made
+/// with the first use of some services, and by a call of its own for others
+/// (<https://docs.cloud.google.com/iam/docs/create-service-agents>).
+fn lacking_agent(message: &str) -> Option<(&str, &str)> {
+    let (before, after) = message.split_once("@gcp-sa-")?;
+    let number = before.rsplit_once("service-").map(|(_, number)| number)?;
+    let (service, _) = after.split_once('.')?;
+    message.contains("does not exist").then_some((service, number))
+}
+
 /// What to do if the project or its organisation does not allow something.
 fn advice(status: &Status, reason: &str) -> Option<String> {
+    if let Some((service, number)) = lacking_agent(&status.message) {
+        return Some(format!(
+            "make that agent of Google's, and set up again: \
+             `gcloud beta services identity create --service {service}.googleapis.com --project {number}`"
+        ));
+    }
     if reason == "SERVICE_DISABLED" {
         return Some("enable the API: `gcloud services enable`, with the service named above".to_owned());
     }
@@ -216,7 +272,7 @@ fn advice(status: &Status, reason: &str) -> Option<String> {
         return Some("ask for a higher quota, or delete what is not used".to_owned());
     }
     // <https://docs.cloud.google.com/resource-manager/docs/organization-policy/restricting-domains>
-    let organisation = ["constraints/", "rganization policy", "permitted customer"];
+    let organisation = ["constraints/", "rganization policy", "org policy", "permitted customer"];
     organisation.iter().any(|words| status.message.contains(words)).then(|| {
         "a policy of the organisation forbids it: an administrator of the organisation can make an exception for this \
          project; or change the stack so that it does not need it"
@@ -246,10 +302,34 @@ mod tests {
             (Code::ResourceExhausted, "Maximum number of roles reached", ErrorKind::Throttled),
             (Code::ResourceExhausted, "The maximum number of service accounts was reached", ErrorKind::Rejected),
             (Code::FailedPrecondition, "Database ID is not available. Please retry in 120 seconds", ErrorKind::Busy),
+            (
+                Code::InvalidArgument,
+                "Service account service-1@gcp-sa-pubsub.iam.gserviceaccount.com does not exist.",
+                ErrorKind::Rejected,
+            ),
             (Code::InvalidArgument, "Role (x) does not exist in the resource's hierarchy.", ErrorKind::Propagating),
         ] {
             assert_eq!(refused_by_operation(code as i32, message).kind(), expected, "{code:?} {message}");
         }
+    }
+
+    #[test]
+    fn what_an_answer_says_in_its_details_is_told() {
+        let of = |code: &str, message: &str, details: &str| {
+            let body =
+                format!(r#"{{"error":{{"code":400,"status":"{code}","message":"{message}","details":[{details}]}}}}"#);
+            let status = Status::try_from(&bytes::Bytes::from(body)).unwrap();
+            failure(GaxError::service_with_http_metadata(status, Some(400), None)).to_string()
+        };
+        let forbidden = r#"{"@type":"type.googleapis.com/google.rpc.PreconditionFailure","violations":[{
+            "type":"constraints/iam.allowedPolicyMemberDomains","description":"User vendor is not permitted."}]}"#;
+        let told = of("FAILED_PRECONDITION", "One or more users do not belong to a permitted customer.", forbidden);
+        assert!(told.contains("constraints/iam.allowedPolicyMemberDomains: User vendor is not permitted"), "{told}");
+        assert!(told.contains("a policy of the organisation forbids it"), "{told}");
+        let wrong = r#"{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{
+            "field":"template.containers[0].image","description":"no"}]}"#;
+        let told = of("OUT_OF_RANGE", "x", wrong);
+        assert!(told.contains("x (OUT_OF_RANGE); template.containers[0].image: no"), "{told}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_iam_admin_v1::client::Iam;
 use google_cloud_iam_credentials_v1::client::IAMCredentials;
 use google_cloud_logging_v2::client::{ConfigServiceV2, LoggingServiceV2};
+use google_cloud_orgpolicy_v2::client::OrgPolicy;
 use google_cloud_pubsub::client::{SchemaService, SubscriptionAdmin, TopicAdmin};
 use google_cloud_resourcemanager_v3::client::Projects;
 use google_cloud_run_v2::client::Services;
@@ -92,6 +93,8 @@ clients! {
     logs: ConfigServiceV2;
     /// Networks.
     networks: Networks;
+    /// What the organisation forbids.
+    organisation: OrgPolicy;
     /// The project and its policy.
     projects: Projects;
     /// The policies of topics and subscriptions: Pub/Sub's clients share one interface to them.

@@ -24,13 +24,14 @@ enum Way {
 
 /// The narrowest way to cover a scope. Roles cannot be bound on a resource that does not exist yet, so the admin's
 /// roles are bound on the project, with a condition if the service supports `resource.name`
-/// (<https://docs.cloud.google.com/iam/docs/conditions-resource-attributes>; Cloud Run, Pub/Sub and service accounts do
-/// not).
+/// (<https://docs.cloud.google.com/iam/docs/conditions-resource-attributes>; Cloud Run, Pub/Sub, service accounts and VPC
+/// networks do not).
 fn way(scope: Scope, layer: Layer) -> Way {
     match (scope, layer) {
         (Scope::Project, _) => Way::OnProject,
-        (Scope::Database | Scope::Network | Scope::LogView, _)
-        | (Scope::Bucket | Scope::Subnetwork, Layer::Provisioning) => Way::Conditioned,
+        (Scope::Database | Scope::LogView, _) | (Scope::Bucket | Scope::Subnetwork, Layer::Provisioning) => {
+            Way::Conditioned
+        }
         (_, Layer::Provisioning) => Way::OnProject,
         _ => Way::OnResource,
     }

@@ -29,9 +29,10 @@ impl On<Gcp> for Container {
         compute::CODE
     }
 
-    /// Checks CPU, memory and port. The memory that a service may have depends on its CPU
+    /// Checks the image, variables, CPU, memory and port. The memory that a service may have depends on its CPU
     /// (<https://docs.cloud.google.com/run/docs/configuring/services/memory-limits>).
-    fn check(&self, _: &Placed<'_, Gcp>, problems: &mut Vec<Problem>) {
+    fn check(&self, placed: &Placed<'_, Gcp>, problems: &mut Vec<Problem>) {
+        compute::check(placed, problems);
         let (smallest, largest) = match self.cpu_millis() {
             250 => (512, 512),
             500 => (512, 1024),

@@ -20,12 +20,17 @@ const MAX: usize = 63;
 
 impl On<Gcp> for Network {
     /// Management gets no more than heartbeat: routes, firewall rules and address ranges can redirect traffic.
+    ///
+    /// Networks have no policy, and are not among the types whose names conditions know
+    /// (<https://docs.cloud.google.com/iam/docs/conditions-resource-attributes>), so what is checked on a network can be
+    /// permitted on all of the project alone. The vendor gets none of that: it watches the subnetwork, which has a policy.
     fn set(set: Set) -> Rows<Gcp> {
         match set {
-            Set::Heartbeat => &[op::GET_NETWORK, op::GET_SUBNETWORK],
-            Set::Reconfigure => &[op::CREATE_SUBNETWORK_IN_NETWORK],
+            Set::Heartbeat => &[op::GET_SUBNETWORK],
             // A network comes and goes with its firewall rule, and whoever may delete that may delete any rule of the project.
             Set::Setup => &[
+                op::GET_NETWORK,
+                op::CREATE_SUBNETWORK_IN_NETWORK,
                 op::CREATE_NETWORK,
                 op::CREATE_SUBNETWORK,
                 op::DELETE_NETWORK,
@@ -40,6 +45,7 @@ impl On<Gcp> for Network {
                 op::SET_SUBNETWORK_POLICY,
             ],
             Set::Provision
+            | Set::Reconfigure
             | Set::Management
             | Set::Logs
             | Set::Dispatch
@@ -50,8 +56,7 @@ impl On<Gcp> for Network {
         }
     }
 
-    /// Adds the names of the network. Networks have no policy of their own: conditions name them, by their relative
-    /// names. A subnetwork of the customer's has no name here, as nothing is permitted on it: the network tells whether it is
+    /// Adds the names of the network. A subnetwork of the customer's has no name here, as nothing is permitted on it: the network tells whether it is
     /// there.
     fn name(&self, placed: &Placed<'_, Gcp>, things: &mut Vec<(Scope, String)>) {
         let (paths, id) = (Paths(placed.target), placed.id());

@@ -18,6 +18,16 @@ use crate::operations::Scope;
 /// have 63 (<https://docs.cloud.google.com/pubsub/docs/create-topic-labels>).
 const MAX: usize = 63;
 
+/// How long Pub/Sub waits for an acknowledgement, in seconds
+/// (<https://docs.cloud.google.com/pubsub/docs/subscription-properties#ack_deadline>).
+const SHORTEST_DEADLINE: u32 = 10;
+const LONGEST_DEADLINE: u32 = 600;
+
+/// How long Pub/Sub waits for the acknowledgement of a message of this queue, in seconds.
+pub(super) fn deadline(queue: &Queue) -> u32 {
+    queue.visibility_timeout_seconds().clamp(SHORTEST_DEADLINE, LONGEST_DEADLINE)
+}
+
 /// The end of the names of the topic and the subscription for dead letters. No other resource's names have it.
 const DEAD_LETTERS: &str = "-dead";
 
@@ -65,7 +75,7 @@ impl On<Gcp> for Queue {
     fn check(&self, placed: &Placed<'_, Gcp>, problems: &mut Vec<Problem>) {
         let paths = Paths(placed.target);
         let (hidden, kept) = (self.visibility_timeout_seconds(), self.retention_seconds());
-        if !(10..=600).contains(&hidden) {
+        if hidden != deadline(self) {
             let what =
                 format!("Pub/Sub takes a visibility timeout of 10 to 600 seconds, not {hidden}: it uses the nearest");
             let help = "set the visibility timeout to 10 to 600 seconds".to_owned();

@@ -251,7 +251,7 @@ fn roles_do_not_depend_on_the_stack() {
         roles.map(|role| (role.role_id.clone(), role)).collect::<std::collections::BTreeMap<_, _>>()
     };
     let digest = "0".repeat(64);
-    let one = roles(&format!("registry.example.com/api@sha256:{digest}"));
+    let one = roles(&format!("docker.io/vendor/api@sha256:{digest}"));
     let other = roles(&format!("europe-west3-docker.pkg.dev/customer-project/images/api@sha256:{digest}"));
     for (id, role) in one {
         assert_eq!(other.get(&id), Some(&role));

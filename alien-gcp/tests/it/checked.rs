@@ -1,7 +1,9 @@
 //! What GCP takes of a stack, and what it makes of what it takes.
 
+use std::time::Duration;
+
 use alien_conformance::stacks::{digest, in_network, of_function};
-use alien_core::{Code, Existing, Rendered, Stack, render};
+use alien_core::{Code, Existing, Function, Layer, Profile, Queue, Rendered, Stack, render};
 use alien_gcp::Gcp;
 
 use crate::target;
@@ -13,7 +15,7 @@ fn rendered(stack: &Stack) -> Result<Rendered<Gcp>, String> {
 
 /// A stack of a container in a network of the customer's, of which these subnetworks are given.
 fn given(subnets: &[&str]) -> Stack {
-    let code = Code::image("registry.example.com/worker", &digest('0')).unwrap();
+    let code = Code::image("docker.io/vendor/worker", &digest('0')).unwrap();
     in_network(code).with_existing("net", Existing::new("corporate").with_subnets(subnets.iter().copied())).unwrap()
 }
 
@@ -35,13 +37,128 @@ fn of_several_images_the_one_in_artifact_registry_is_taken() {
     assert!(layers.contains("/locations/europe-west3/repositories/images"), "{layers}");
 }
 
+/// What is told of a stack, as errors or as warnings.
+fn told(stack: &Stack) -> String {
+    match rendered(stack) {
+        Ok(rendered) => rendered.warnings.iter().map(|warning| format!("{warning}\n")).collect(),
+        Err(told) => told,
+    }
+}
+
+#[test]
+fn images_of_registries_that_cloud_run_does_not_pull_from_are_refused() {
+    let of = |repository: &str| told(&of_function(Code::image(repository, &digest('a')).unwrap()));
+    for refused in ["registry.example.com/api", "quay.io/vendor/api", "vendor.azurecr.io/api"] {
+        let host = refused.split('/').next().unwrap();
+        assert!(
+            of(refused).contains(&format!("error: `api`: Cloud Run does not pull images from `{host}`")),
+            "{refused}"
+        );
+    }
+    assert!(of("ghcr.io/vendor/api").contains("warning: `api`: Google lists `ghcr.io` for public images alone"));
+    let own = "us-docker.pkg.dev/customer-project/app/api";
+    for taken in ["docker.io/vendor/api", "gcr.io/customer-project/api", "eu.gcr.io/customer-project/api", own] {
+        assert_eq!(of(taken), "", "{taken}");
+    }
+    // Of several images the one is taken that can be pulled, and of those the one in Google's own.
+    let code = Code::image("registry.example.com/api", &digest('a')).unwrap();
+    let code = code.with_image("docker.io/vendor/api", &digest('a')).unwrap();
+    assert_eq!(told(&of_function(code.clone())), "");
+    let code = code.with_image("gcr.io/customer-project/api", &digest('a')).unwrap();
+    let layers = serde_json::to_string(&rendered(&of_function(code)).unwrap().documents.layers).unwrap();
+    assert!(layers.contains("/locations/us/repositories/gcr.io"), "{layers}");
+}
+
+/// Of an image in a repository of another project, the exact grants are told that its owner makes.
+#[test]
+fn what_the_owner_of_a_repository_grants_is_told() {
+    let code =
+        |name: &str| Code::image(format!("europe-docker.pkg.dev/vendor-project/app/{name}"), &digest('a')).unwrap();
+    let with = |released: bool| {
+        let mut stack = Stack::builder("shop");
+        stack.frozen("ledger", Function::new(code("ledger"), "api"));
+        if released {
+            stack.live("api", Function::new(code("api"), "api"));
+        }
+        stack.profile("api", Profile::new());
+        rendered(&stack.build().unwrap()).unwrap()
+    };
+    let reviewed = with(true);
+    let [grant] = reviewed.registry_grants.as_slice() else { panic!("{:?}", reviewed.registry_grants) };
+    let command = |member: &str| {
+        format!(
+            "gcloud artifacts repositories add-iam-policy-binding app --project vendor-project --location europe --member {member} \
+             --role roles/artifactregistry.reader"
+        )
+    };
+    let agent = "serviceAccount:service-123456789012@serverless-robot-prod.iam.gserviceaccount.com";
+    let management = "serviceAccount:acme-management-4@customer-project.iam.gserviceaccount.com";
+    assert_eq!(grant.to, [agent, management]);
+    assert_eq!(grant.command, format!("{}\n    {}", command(agent), command(management)));
+    assert_eq!(grant.resources.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["api", "ledger"]);
+    assert!(reviewed.warnings.iter().any(|warning| warning.to_string().contains("which must let")));
+    // Nothing that the vendor never updates is read by the account that it enters as.
+    assert_eq!(with(false).registry_grants[0].to, [agent]);
+}
+
+#[test]
+fn variables_that_cloud_run_sets_itself_are_refused() {
+    let with = |name: &str, value: &str| {
+        let code = Code::image("docker.io/vendor/api", &digest('a')).unwrap();
+        let mut stack = Stack::builder("shop");
+        stack.live("api", Function::new(code, "api").with_variable(name, value));
+        stack.profile("api", Profile::new());
+        told(&stack.build().unwrap())
+    };
+    for name in ["PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION"] {
+        let expected = format!("error: `api`: Cloud Run sets the environment variable `{name}` itself");
+        assert!(with(name, "x").contains(&expected), "{name}");
+    }
+    assert!(
+        with("CLOUD_RUN_JOB", "x").contains("warning: `api`: the environment variable `CLOUD_RUN_JOB` begins like")
+    );
+    assert!(with("LONG", &"x".repeat(32 * 1024)).contains("at most 32 KiB, and `LONG` is longer"));
+    assert_eq!(with("PORTS", &"x".repeat(1024)), "");
+}
+
+#[test]
+fn a_function_that_runs_longer_than_its_queue_waits_is_told() {
+    let of = |runs: u64, waits: u64| {
+        let code = Code::image("docker.io/vendor/api", &digest('a')).unwrap();
+        let mut stack = Stack::builder("shop");
+        let jobs = stack.frozen("jobs", Queue::new().with_visibility_timeout(Duration::from_secs(waits)));
+        let api = Function::new(code, "api").with_timeout(Duration::from_secs(runs)).with_trigger(&jobs);
+        stack.live("api", api);
+        stack.profile("api", Profile::new().on(&jobs, [Queue::DATA_READ]));
+        told(&stack.build().unwrap())
+    };
+    let expected = "it may run for 600 seconds, and Pub/Sub sends a message of its queue `jobs` again after 30";
+    assert!(of(600, 30).contains(expected), "{}", of(600, 30));
+    assert_eq!(of(300, 300), "");
+}
+
+/// Conditions do not know the names of networks, so what is checked on a network the vendor may not.
+#[test]
+fn the_vendor_watches_the_subnetwork_of_a_network_alone() {
+    let code = Code::image("docker.io/vendor/worker", &digest('0')).unwrap();
+    let own = rendered(&in_network(code)).unwrap();
+    assert_eq!(own.report.breaches, []);
+    let of = |layer| serde_json::to_string(own.documents.layers.principals(layer)).unwrap();
+    let vendors = of(Layer::Management);
+    assert!(vendors.contains("compute.subnetworks.get") && !vendors.contains("compute.networks."), "{vendors}");
+    assert!(!of(Layer::Provisioning).contains("global/networks/"), "no condition names a network");
+    let given =
+        serde_json::to_string(rendered(&given(&["inner"])).unwrap().documents.layers.principals(Layer::Management));
+    assert!(!given.unwrap().contains("compute."), "nothing is permitted in a network of the customer's");
+}
+
 #[test]
 fn one_subnetwork_of_the_customers_is_taken_and_nothing_is_permitted_on_it() {
     let with = rendered(&given(&["inner"])).unwrap();
     assert_eq!(with.documents.layers, rendered(&given(&[])).unwrap().documents.layers);
     assert_eq!(with.report.breaches, []);
     let layers = serde_json::to_string(&with.documents.layers).unwrap();
-    assert!(layers.contains("global/networks/corporate") && !layers.contains("inner"), "{layers}");
+    assert!(!layers.contains("corporate") && !layers.contains("inner"), "{layers}");
 }
 
 #[test]

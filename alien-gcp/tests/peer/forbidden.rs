@@ -51,7 +51,7 @@ pub(crate) async fn a_plain_client_is_refused(peer: &Peer) {
     let topic = format!("/v1/projects/{PROJECT}/topics/{queue}");
     let subscription = format!("/v1/projects/{PROJECT}/subscriptions/{queue}");
     let open = json!({ "policy": { "bindings": [{ "role": "roles/owner", "members": ["user:admin@example.com"] }] } });
-    let revision = |account: &str| json!({ "template": { "serviceAccount": account, "containers": [{ "image": "registry.example.com/x@sha256:00" }] } });
+    let revision = |account: &str| json!({ "template": { "serviceAccount": account, "containers": [{ "image": "docker.io/vendor/x@sha256:00" }] } });
     let network = format!("/compute/v1/projects/{PROJECT}/global/networks/{}", name("net"));
     let logs = json!({ "resourceNames": [format!("projects/{PROJECT}")] });
     let role = rendered(&deployment).bindings[0].role.clone();

@@ -315,17 +315,138 @@ pub(crate) async fn the_provisioning_documents_suffice(peer: &Peer) {
     assert!(remains.foreign.is_empty(), "{remains:?}");
 }
 
-/// A policy of the organisation is told as what it is.
-pub(crate) async fn what_the_organisation_forbids_is_explained(peer: &Peer) {
-    peer.sim.faults().refuse_all_users();
+/// The rule that only principals of these organisations may be in policies.
+fn only_of(customers: &[String]) -> Value {
+    json!({ "values": { "allowedValues": customers.iter().map(|one| format!("is:{one}")).collect::<Vec<_>>() } })
+}
+
+/// What the organisation forbids is told by the plan, with what to do; and by Google, where the plan is applied all the same.
+pub(crate) async fn what_the_organisation_forbids_is_told_beforehand(peer: &Peer) {
+    let stack = small();
+    let case = Case::new(peer, "forbidden", stack.clone());
+    let told = async || case.admin.plan(&release(&stack, &[])).await.unwrap();
+    let customer = |project: &str| peer.sim.customer(project).unwrap();
+    assert_eq!(told().await.problems, [], "no rule forbids anything");
+
+    const DOMAINS: &str = "iam.allowedPolicyMemberDomains";
+    peer.sim.rule(PROJECT, DOMAINS, only_of(&[customer(PROJECT)]));
+    let plan = told().await;
+    let words = format!(
+        "will refuse the vendor's account `{}`, unless that is of `{}`",
+        peer.vendor_member().trim_start_matches("serviceAccount:"),
+        customer(PROJECT)
+    );
+    assert!(plan.to_string().contains(&words) && plan.to_string().contains("gcloud org-policies"), "{plan}");
+    let error = case.admin.apply(&plan).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
+    assert!(error.to_string().contains("a policy of the organisation forbids it"), "{error}");
+    // The organisation admits the vendor's.
+    peer.sim.rule(PROJECT, DOMAINS, only_of(&[customer(PROJECT), customer("vendor-project")]));
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
+    peer.sim.rule(PROJECT, DOMAINS, json!({ "denyAll": true }));
+    assert!(told().await.refusal().unwrap_err().to_string().contains("allows nobody"));
+    peer.sim.rule(PROJECT, DOMAINS, json!({ "allowAll": true }));
+
+    const MEMBERS: &str = "iam.managed.allowedPolicyMembers";
+    let set = format!("//cloudresourcemanager.googleapis.com/organizations/{}", customer(PROJECT));
+    let rule = |subjects: &[String]| json!({ "enforce": true, "parameters": { "allowedPrincipalSets": [set], "allowedMemberSubjects": subjects } });
+    peer.sim.rule(PROJECT, MEMBERS, rule(&[]));
+    let plan = told().await;
+    assert!(plan.to_string().contains("add `serviceAccount:vendor@vendor-project"), "{plan}");
+    assert_eq!(case.admin.apply(&plan).await.unwrap_err().kind(), ErrorKind::Rejected);
+    peer.sim.rule(PROJECT, MEMBERS, rule(&[peer.vendor_member()]));
+    assert_eq!(told().await.problems, []);
+
+    // Who may not read the policies is told so, and goes on.
+    peer.sim.disable_api(PROJECT, "orgpolicy.googleapis.com");
+    let plan = told().await;
+    assert!(
+        plan.refusal().is_ok() && plan.to_string().contains("cannot read whether the organisation forbids"),
+        "{plan}"
+    );
+}
+
+/// Everyone calls a public function although the organisation lets nobody of another into policies: its callers are not checked.
+/// What an earlier version bound for that is taken away.
+pub(crate) async fn a_public_function_is_called_by_everyone(peer: &Peer) {
     let mut stack = Stack::builder("public");
     stack.live("api", Function::new(code("public"), "api").with_public_url());
     stack.profile("api", Profile::new());
     let stack = stack.build().unwrap();
+    let customers = ["vendor-project", PROJECT].map(|project| peer.sim.customer(project).unwrap());
+    peer.sim.rule(PROJECT, "iam.allowedPolicyMemberDomains", only_of(&customers));
     let case = Case::new(peer, "public", stack.clone());
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    let api = &deployment.resources["api"];
+    let uri = peer.sim.body(api).unwrap()["uri"].as_str().unwrap().to_owned();
+    let ask = async || reqwest::Client::new().post(&uri).body("{}").send().await.unwrap().status().as_u16();
+    assert_eq!(ask().await, 200);
+    let (manager, _) = case.manager(&deployment);
+    let handle = manager.find::<Function, Live>("api").unwrap();
+    manager.update(&handle, FunctionUpdate::new().with_code(code("next"))).await.unwrap();
+    assert_eq!(ask().await, 200, "an update leaves it public");
+    let deployment = manager.deployment();
+    let plan = async || case.admin.plan(&release(&stack, &[])).previous(&deployment).await.unwrap();
+    assert!(plan().await.is_empty(), "{}", plan().await);
+
+    // As an earlier version made it.
+    peer.sim.write(api, "invokerIamDisabled", &Value::Null);
+    peer.sim.bind(api, "roles/run.invoker", "allUsers");
+    case.admin.apply(&plan().await).await.unwrap();
+    assert_eq!((ask().await, &peer.sim.body(api).unwrap()["invokerIamDisabled"]), (200, &json!(true)));
+    assert!(!peer.sim.policy(api).unwrap().to_string().contains("allUsers"));
+
+    // A public function is refused by the plan where the organisation wants callers checked, and mended where it is no more public.
+    peer.sim.rule(PROJECT, "run.managed.requireInvokerIam", json!({ "enforce": true }));
+    assert!(plan().await.refusal().unwrap_err().to_string().contains("without the check of its callers"));
+    let mut closed = Stack::builder("public");
+    closed.live("api", Function::new(code("next"), "api"));
+    closed.profile("api", Profile::new());
+    let closed = closed.build().unwrap();
+    case.up(&release(&closed, &[]), Some(&deployment)).await.unwrap();
+    assert_eq!(ask().await, 403);
+}
+
+/// An image of the vendor's project is pulled once its owner made the grants that the review prints, and each is needed.
+pub(crate) async fn an_image_of_the_vendors_project_is_pulled_by_what_is_granted(peer: &Peer) {
+    let repository = peer.sim.repository("vendor-project", LOCATION, "app");
+    let theirs = |says: &str| image(says).replace(PROJECT, "vendor-project").parse::<Code>().unwrap();
+    let mut stack = Stack::builder("theirs");
+    stack.live("api", Function::new(theirs("first"), "api"));
+    stack.profile("api", Profile::new());
+    let stack = stack.build().unwrap();
+    let case = Case::new(peer, "theirs", stack.clone());
+    let reader = "roles/artifactregistry.reader";
+    peer.sim.bind(&repository, reader, ADMIN);
+    let error = case.up(&release(&stack, &[]), None).await.unwrap_err();
+    let agent = format!("service-{NUMBER}@serverless-robot-prod.iam.gserviceaccount.com");
+    assert!(error.to_string().contains(&agent) && error.kind() == ErrorKind::Denied, "{error}");
+    let rendered = alien_core::render(&stack, &case.target).unwrap();
+    let [agents, managements] = rendered.registry_grants[0].to.as_slice() else { panic!("two read it") };
+    assert!(rendered.registry_grants[0].command.contains(&format!("--member {agents} --role {reader}")));
+    peer.sim.bind(&repository, reader, agents);
+    let deployment = case.up(&release(&stack, &[]), None).await.unwrap();
+    let (manager, _) = case.manager(&deployment);
+    let api = manager.find::<Function, Live>("api").unwrap();
+    let next = || FunctionUpdate::new().with_code(theirs("next"));
+    assert_eq!(manager.update(&api, next()).await.unwrap_err().kind(), ErrorKind::Denied);
+    peer.sim.bind(&repository, reader, managements);
+    manager.update(&api, next()).await.unwrap();
+    case.admin.destroy(&manager.deployment()).data(Data::Delete).await.unwrap();
+}
+
+/// An agent of Google's that nobody has made yet does not come by waiting: what makes it is told at once.
+pub(crate) async fn an_agent_that_does_not_exist_is_told(peer: &Peer) {
+    peer.sim.faults().lack_agent("gcp-sa-pubsub");
+    let mut stack = Stack::builder("dead");
+    stack.frozen("jobs", Queue::new().with_dead_letters_after(5));
+    let stack = stack.build().unwrap();
+    let case = Case::new(peer, "dead", stack.clone());
     let error = case.up(&release(&stack, &[]), None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
-    assert!(error.to_string().contains("a policy of the organisation forbids it"), "{error}");
+    let make = format!("gcloud beta services identity create --service pubsub.googleapis.com --project {NUMBER}");
+    assert!(error.to_string().contains(&make), "{error}");
 }
 
 /// What stands in the project when everything is set: closed buckets, services that let nobody in but whom the stack names,

@@ -1,7 +1,9 @@
 //! Deployments that earlier versions set up, on an emulated project that is brought to the state they left.
 
+use alien_conformance::stacks::{EVERYWHERE, IMAGE};
 use alien_conformance::upgrade::{self, Kept, Sent};
 use alien_conformance::world::{Shipped, World};
+use alien_gcp::Gcp;
 use alien_sim::gcp::Gcp as Sim;
 use serde_json::Value;
 
@@ -15,10 +17,14 @@ pub(crate) async fn earlier_deployments_are_taken_over() {
     }
     for kept in Kept::all("gcp") {
         let peer = Peer::new().await;
-        for call in kept.calls() {
+        // Cloud Run never pulled from the registry that the emulator took then: the image is named where it does.
+        let (theirs, _) = IMAGE.split_once('@').unwrap();
+        let mut swaps = vec![(theirs.to_owned(), EVERYWHERE.to_owned())];
+        swaps.extend(kept.resealed::<Gcp>(&swaps));
+        for call in kept.calls_with(&swaps) {
             send(&peer, call).await;
         }
-        upgrade::is_taken_over(&peer, &kept, &[], &peer.code("next")).await;
+        upgrade::is_taken_over(&peer, &kept, &swaps, &peer.code("next")).await;
     }
 }
 

@@ -9,8 +9,8 @@ use alien_conformance::interrupted::Faulty;
 use alien_conformance::pulled::BothModels;
 use alien_conformance::upgrade::Sent;
 use alien_conformance::world::{HurriedClock, Shipped, World, quickly};
-use alien_core::adapter::{AccessControl, DeploymentContext};
-use alien_core::{Admin, CallConfig, Code, Deployment, DeploymentId, Impersonate};
+use alien_core::adapter::{AccessControl, DeploymentContext, Subject};
+use alien_core::{Action, Admin, CallConfig, Code, Deployment, DeploymentId, Impersonate};
 use alien_gcp::policy::Principal;
 use alien_gcp::{Agent, Config, Gcp, Target, Trust};
 use alien_sim::gcp::Gcp as Sim;
@@ -170,6 +170,17 @@ impl World for Peer {
 
     fn code(&self, says: &str) -> Shipped {
         Shipped::Image(image(says))
+    }
+
+    /// Since version 2 the vendor watches no network but its subnetwork, and what is public checks nobody.
+    fn is_set_anew(&self, version: &str, context: &DeploymentContext<Gcp>, subject: Subject) -> Option<Action> {
+        let resource = |position| context.stack().resources().get(position);
+        let changed = match subject {
+            Subject::ManagementIdentity => true,
+            Subject::Resource(position) => resource(position).is_some_and(|one| one.settings().is_public()),
+            _ => false,
+        };
+        (version == "v1" && changed).then_some(Action::Update)
     }
 
     /// A role without the permission takes the place of the rendered one, where it was bound on those things.

@@ -327,6 +327,10 @@ fn perform(state: &mut State, ask: &Ask<'_>) -> Result<Answer, Fail> {
         state.authorise(&caller, route.key, action, &id)?;
     }
     linked::check(state, &caller, &route, &id, &body)?;
+    // Resource Manager passes nothing on to a provider that is not registered, and registers by itself.
+    if matches!(ask.verb, "PUT" | "PATCH") {
+        state.registration(route.provider.namespace)?;
+    }
     provider::resources::is_there(state, &route, &id)?;
     provider::authorization::locked(state, &route, &id)?;
     let Some(handler) = method.handler else {

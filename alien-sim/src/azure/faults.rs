@@ -1,5 +1,6 @@
 //! Injects faults and delays.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::fail::Fail;
@@ -18,6 +19,8 @@ pub(crate) struct Knobs {
     pub(crate) throttle_tokens: u32,
     pub(crate) federation_conflicts: u32,
     pub(crate) operation_fails: Calls,
+    /// The providers that are not registered, by their namespaces.
+    pub(crate) unregistered: BTreeSet<String>,
     before: Calls,
     after: Calls,
 }
@@ -50,6 +53,12 @@ impl Knobs {
 pub struct Faults(pub(crate) Shared);
 
 impl Faults {
+    /// Lets a resource provider be registered in no subscription, by its namespace, such as `Microsoft.App`. What it has is
+    /// refused with `MissingSubscriptionRegistration` until somebody registers it.
+    pub fn unregister(&self, namespace: &str) {
+        self.0.lock().knobs.unregistered.insert(namespace.to_owned());
+    }
+
     /// Sets how long each answer is on its way, as over a network.
     pub fn answers_take(&self, duration: Duration) {
         self.0.lock().knobs.answer = duration;

@@ -19,6 +19,7 @@ use super::call::{Answer, Ask};
 use super::data::{self, Host};
 use super::entra::issuer;
 use super::fail::Fail;
+use super::provider::app::code;
 use super::state::Shared;
 use crate::uri::query;
 
@@ -81,6 +82,12 @@ fn route(shared: &Shared, parts: &http::request::Parts, body: Bytes) -> Answer {
     // HTTP/2 has the host in the URI.
     let host = parts.uri.host().unwrap_or_else(|| header(&parts.headers, HOST.as_str()));
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    // Apps are reached by their names, as the data planes are.
+    if let Some(named) = [host, first].into_iter().find(|host| code::is_apps(host)) {
+        let state = &mut *shared.lock();
+        state.settle();
+        return code::answer(state, named, &body);
+    }
     let plane = match (service(host), service(first)) {
         (Some(service), _) => Some((service, target)),
         (None, Some(service)) => Some((service, target.trim_start_matches('/').strip_prefix(first).unwrap_or(target))),

@@ -15,7 +15,8 @@ pub(crate) struct Knobs {
     pub(crate) operation: Duration,
     pub(crate) reconcile: Duration,
     pub(crate) throttle: u32,
-    pub(crate) refuses_all_users: bool,
+    /// The domains of Google's agents that do not exist yet.
+    agentless: Vec<String>,
     /// What somebody else writes to just before the next call of a method.
     meets: HashMap<String, String>,
     before: Calls,
@@ -31,6 +32,11 @@ impl Knobs {
         let mut fail = Fail::with_status("RESOURCE_EXHAUSTED");
         fail.retry_after = Some(1);
         Err(fail)
+    }
+
+    /// Whether an agent of Google's does not exist yet, by its email.
+    pub(crate) fn lacks(&self, email: &str) -> bool {
+        email.split_once('@').is_some_and(|(_, domain)| self.agentless.iter().any(|one| domain.starts_with(&**one)))
     }
 
     /// What somebody else writes to before this call.
@@ -96,10 +102,10 @@ impl Faults {
         self.0.lock().knobs.meets.insert(method.to_owned(), name.to_owned());
     }
 
-    /// Sets an organisation policy that refuses the members `allUsers` and `allAuthenticatedUsers`:
-    /// <https://docs.cloud.google.com/organization-policy/domain-restricted-sharing>.
-    pub fn refuse_all_users(&self) {
-        self.0.lock().knobs.refuses_all_users = true;
+    /// Lets agents of Google's not exist yet, by the beginning of their domain, as `gcp-sa-pubsub`:
+    /// <https://docs.cloud.google.com/iam/docs/create-service-agents>.
+    pub fn lack_agent(&self, domain: &str) {
+        self.0.lock().knobs.agentless.push(domain.to_owned());
     }
 
     /// Advances the emulator's clock: tokens expire, delays pass.

@@ -99,7 +99,10 @@ impl Gcp {
         if state.create(&project_name(id), id, body).is_err() {
             return;
         }
-        state.projects.insert(id.to_owned(), Project { number, disabled: Default::default() });
+        // Each project is of an organisation of its own.
+        let project =
+            Project { number, disabled: Default::default(), customer: format!("C{number}"), rules: Default::default() };
+        state.projects.insert(id.to_owned(), project);
         let email = format!("{number}-compute@developer.gserviceaccount.com");
         // Both are new, because the project is.
         let _ = state.make_account(id, &email, "Compute Engine default service account");
@@ -312,6 +315,22 @@ impl Gcp {
     pub fn disable_api(&self, project: &str, api: &str) {
         if let Some(project) = self.shared.lock().projects.get_mut(project) {
             project.disabled.insert(api.to_owned());
+        }
+    }
+
+    /// The directory customer id of the organisation that a project is in. Each project is of an organisation of its own.
+    #[must_use]
+    pub fn customer(&self, project: &str) -> Option<String> {
+        self.shared.lock().projects.get(project).map(|project| project.customer.clone())
+    }
+
+    /// Sets the rule of an organisation that is in effect in a project, by the name of a constraint such as
+    /// `iam.allowedPolicyMemberDomains`, in the form of a
+    /// [`PolicyRule`](https://docs.cloud.google.com/resource-manager/docs/reference/orgpolicy/rest/v2/PolicySpec#PolicyRule).
+    /// Those that are enforced are on who may be in a policy, and on who may call a Cloud Run service.
+    pub fn rule(&self, project: &str, constraint: &str, rule: Value) {
+        if let Some(project) = self.shared.lock().projects.get_mut(project) {
+            project.rules.insert(constraint.to_owned(), rule);
         }
     }
 

@@ -63,6 +63,10 @@ pub(crate) struct Project {
     pub(crate) number: u64,
     /// The disabled APIs, such as `run.googleapis.com`.
     pub(crate) disabled: BTreeSet<String>,
+    /// The directory customer id of the organisation that it is in.
+    pub(crate) customer: String,
+    /// The rules of the organisation that are in effect here, by the name of the constraint.
+    pub(crate) rules: BTreeMap<String, Value>,
 }
 
 /// The whole state. It has no `Debug`, because it holds tokens and keys.

@@ -95,6 +95,10 @@ pub(crate) const TABLE: &[Method] = methods! {
         // Not documented; as for a single one.
         "batchGet" GET ":batchGet" ["serviceusage.services.get"];
     }
+    source "https://docs.cloud.google.com/resource-manager/docs/access-control-org" {
+        at "orgpolicy.projects.policies." "/v2/projects/{project}/policies/{policy}";
+        "getEffectivePolicy" GET ":getEffectivePolicy" ["orgpolicy.policy.get"];
+    }
     source "https://docs.cloud.google.com/run/docs/reference/iam/permissions" {
         at "run.projects.locations.services." "/v2/projects/{project}/locations/{location}/services";
         "create" POST "" ["run.services.create"] also [

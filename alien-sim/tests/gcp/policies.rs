@@ -107,11 +107,19 @@ async fn an_organisation_policy_keeps_everyone_out() {
     let world = World::new().await;
     world.does("PUT", "/v1/projects/acme/topics/topic", json!({})).await;
     let public = json!({"policy": {"bindings": [{"role": "roles/pubsub.publisher", "members": ["allUsers"]}]}});
+    let nobody = json!({"policy": {"bindings": []}});
+    let own = json!({"values": {"allowedValues": [format!("is:{}", world.gcp.customer("acme").unwrap())]}});
     world.does("POST", "/v1/projects/acme/topics/topic:setIamPolicy", public.clone()).await;
-    world.gcp.faults().refuse_all_users();
+    world.gcp.rule("acme", "iam.allowedPolicyMemberDomains", own.clone());
+    // Who is in a policy already stays in it.
+    world.does("POST", "/v1/projects/acme/topics/topic:setIamPolicy", public.clone()).await;
+    world.does("POST", "/v1/projects/acme/topics/topic:setIamPolicy", nobody).await;
     let (code, answer) = world.call(&world.admin, "POST", "/v1/projects/acme/topics/topic:setIamPolicy", public).await;
     assert_eq!((code, &answer["error"]["status"]), (400, &json!("FAILED_PRECONDITION")));
-    assert!(answer["error"]["message"].as_str().unwrap().contains("constraints/iam.allowedPolicyMemberDomains"));
+    assert!(answer["error"]["message"].as_str().unwrap().contains("do not belong to a permitted customer"), "{answer}");
+    let said =
+        world.does("GET", "/v2/projects/acme/policies/iam.allowedPolicyMemberDomains:getEffectivePolicy", Value::Null);
+    assert_eq!(said.await["spec"]["rules"], json!([own]));
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ async fn a_subscriber_needs_to_attach_and_to_act_as_the_account_that_pushes() {
 #[tokio::test]
 async fn a_push_arrives_as_an_account_that_may_invoke_or_in_the_dead_letters() {
     let world = World::new().await;
-    let uri = world.service("app", "example.com/app").await;
+    let uri = world.service("app", "docker.io/example/app").await;
     let email = world.gcp.service_account("acme", "pusher");
     world.does("PUT", TOPIC, json!({})).await;
     world.does("PUT", "/v1/projects/acme/topics/dead", json!({})).await;

@@ -36,7 +36,7 @@ async fn a_deployer_needs_act_as_on_exactly_that_account_and_the_image() {
 async fn an_operation_is_done_when_the_revision_is_ready() {
     let world = World::new().await;
     world.gcp.faults().reconciling_takes(Duration::from_secs(30));
-    let body = json!({"template": {"containers": [{"image": "example.com/app"}]}});
+    let body = json!({"template": {"containers": [{"image": "docker.io/example/app"}]}});
     let operation = world.does("POST", &format!("{SERVICES}?serviceId=app"), body).await;
     assert_eq!(operation.get("done"), None);
     let service = world.does("GET", &format!("{SERVICES}/app"), Value::Null).await;
@@ -58,9 +58,9 @@ async fn an_operation_is_done_when_the_revision_is_ready() {
 #[tokio::test]
 async fn a_broken_revision_leaves_the_last_ready_one_serving() {
     let world = World::new().await;
-    world.service("app", "example.com/app:1").await;
+    world.service("app", "docker.io/example/app:1").await;
     let before = world.does("GET", &format!("{SERVICES}/app"), Value::Null).await;
-    let broken = json!({"template": {"containers": [{"image": "example.com/broken"}]}});
+    let broken = json!({"template": {"containers": [{"image": "docker.io/example/broken"}]}});
     let operation = world.does("PATCH", &format!("{SERVICES}/app?updateMask=template.containers"), broken).await;
     assert!(operation["error"]["message"].as_str().unwrap().contains("is not ready"), "{operation}");
     let after = world.does("GET", &format!("{SERVICES}/app"), Value::Null).await;
@@ -73,7 +73,7 @@ async fn a_broken_revision_leaves_the_last_ready_one_serving() {
 #[tokio::test]
 async fn a_patch_that_allows_a_missing_service_makes_it_for_who_may_create() {
     let world = World::new().await;
-    let body = json!({"template": {"containers": [{"image": "example.com/app"}]}});
+    let body = json!({"template": {"containers": [{"image": "docker.io/example/app"}]}});
     let path = format!("{SERVICES}/app?allowMissing=true");
     assert_eq!(
         world.refused("PATCH", &format!("{SERVICES}/app"), body.clone()).await,
@@ -99,7 +99,7 @@ async fn a_patch_that_allows_a_missing_service_makes_it_for_who_may_create() {
 #[tokio::test]
 async fn a_stale_etag_and_a_field_that_is_no_field_are_refused() {
     let world = World::new().await;
-    world.service("app", "example.com/app:1").await;
+    world.service("app", "docker.io/example/app:1").await;
     let path = format!("{SERVICES}/app?updateMask=labels");
     assert_eq!(world.refused("PATCH", &path, json!({"etag": "\"x\"", "labels": {}})).await, refusal(409, "ABORTED"));
     let path = format!("{SERVICES}/app?updateMask=lables");
@@ -112,7 +112,7 @@ async fn a_stale_etag_and_a_field_that_is_no_field_are_refused() {
 #[tokio::test]
 async fn a_service_answers_who_may_invoke_it_with_a_token_for_it() {
     let world = World::new().await;
-    let uri = world.service("app", "example.com/app").await;
+    let uri = world.service("app", "docker.io/example/app").await;
     let path = uri.strip_prefix(world.gcp.url()).unwrap().to_owned();
     let email = world.gcp.service_account("acme", "caller");
     let mint = async |audience: &str| {
@@ -139,7 +139,7 @@ async fn a_service_answers_who_may_invoke_it_with_a_token_for_it() {
 async fn what_is_deleted_leaves_nothing() {
     let world = World::new().await;
     let before = world.gcp.things();
-    world.service("app", "example.com/app").await;
+    world.service("app", "docker.io/example/app").await;
     assert_eq!(world.gcp.things().len(), before.len() + 1);
     let operation = world.does("DELETE", &format!("{SERVICES}/app"), Value::Null).await;
     assert_eq!(operation["done"], true);

@@ -8,11 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::queue;
-use super::commands;
+use super::{CLIENT_ID, commands};
 use crate::client::Context;
-
-/// The variable with the identity for which code requests tokens, as Azure's own libraries read it.
-const CLIENT_ID: &str = "AZURE_CLIENT_ID";
 
 /// The template of a revision.
 #[derive(Serialize, Deserialize, Clone, Default)]
@@ -118,6 +115,14 @@ struct Custom {
 }
 
 impl Rule {
+    /// Scales with the number of requests at once, as an app does by default that has no rule
+    /// (<https://learn.microsoft.com/azure/container-apps/scale-app#default-scale-rule>). Beside another rule it must be named:
+    /// else a request starts no replica.
+    pub(crate) fn http() -> Self {
+        let metadata = serde_json::json!({ "metadata": { "concurrentRequests": "10" } });
+        Self { name: "http".to_owned(), http: Some(metadata), ..Self::default() }
+    }
+
     /// Scales with the number of messages in a queue, which Container Apps counts with an identity
     /// (<https://learn.microsoft.com/azure/container-apps/scale-app#custom>).
     pub(crate) fn queue(name: String, queue: &str, identity: &str) -> Self {
@@ -126,6 +131,20 @@ impl Rule {
         let metadata = metadata.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let custom = Custom { kind: "azure-servicebus".to_owned(), metadata, identity: identity.to_owned() };
         Self { name, custom: Some(custom), ..Self::default() }
+    }
+}
+
+impl Rule {
+    /// How many requests at once a replica gets; `None` if it does not scale with them.
+    fn requests(&self) -> Option<String> {
+        let http = self.http.as_ref()?;
+        Some(http.pointer("/metadata/concurrentRequests").map_or_else(
+            || "10".to_owned(),
+            |count| match count {
+                Value::String(count) => count.clone(),
+                other => other.to_string(),
+            },
+        ))
     }
 }
 
@@ -161,8 +180,9 @@ pub(crate) fn same_code(found: &Template, wanted: &Template) -> bool {
 /// Whether two templates have the same scale rules and limits.
 pub(crate) fn scales_alike(found: &Template, wanted: &Template) -> bool {
     let rules = |template: &Template| {
-        let rules = template.scale.rules.iter().filter(|rule| rule.custom.is_some());
-        rules.map(|rule| (rule.name.clone(), rule.custom.clone().map(Custom::comparable))).collect::<BTreeMap<_, _>>()
+        let rules = template.scale.rules.iter().filter(|rule| rule.custom.is_some() || rule.http.is_some());
+        let custom = |rule: &Rule| rule.custom.clone().map(Custom::comparable);
+        rules.map(|rule| (rule.name.clone(), (custom(rule), rule.requests()))).collect::<BTreeMap<_, _>>()
     };
     let scale = |template: &Template| (template.scale.min_replicas, template.scale.max_replicas);
     rules(found) == rules(wanted) && scale(found) == scale(wanted)

@@ -43,14 +43,18 @@ fn part(cx: Context<'_>, resource: &Resource, function: &Function) -> Result<Par
     for id in resource.settings().triggers() {
         rules.push(Rule::queue(format!("queue-{id}"), &queue::queue(Ids(cx.target()), id), identity));
     }
+    let ingress = match function.is_public() {
+        true => Some(Ingress::public(PORT)),
+        false => is_invoked(cx).then(|| Ingress::internal(PORT)),
+    };
+    if ingress.is_some() {
+        rules.push(Rule::http());
+    }
     Ok(Part {
         resources: Resources::of_memory(function.memory_mib()),
         scale: Scale { min_replicas: 0, max_replicas: MOST, rules },
         variables,
-        ingress: match function.is_public() {
-            true => Some(Ingress::public(PORT)),
-            false => is_invoked(cx).then(|| Ingress::internal(PORT)),
-        },
+        ingress,
     })
 }
 

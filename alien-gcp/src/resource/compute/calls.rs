@@ -28,8 +28,8 @@ use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// The role that allows calling a service. <https://docs.cloud.google.com/run/docs/authenticating/public>
-const INVOKER: &str = "roles/run.invoker";
+/// Those who are everyone, in policies. An earlier version made a service public by the first: the check of callers is switched
+/// off instead, because organisations refuse both (<https://docs.cloud.google.com/run/docs/authenticating/public>).
 const EVERYBODY: &str = "allUsers";
 /// Everyone with a Google account.
 const EVERY_ACCOUNT: &str = "allAuthenticatedUsers";
@@ -66,8 +66,14 @@ pub(crate) struct Access {
 pub(crate) enum Callers {
     /// Those whom its policy names.
     Named,
-    /// Everyone.
+    /// Everyone, because callers are not checked.
     Everyone,
+}
+
+impl Callers {
+    fn are_unchecked(self) -> bool {
+        self == Self::Everyone
+    }
 }
 
 /// Who owns the service that was found, and how it differs from what is wanted. The vendor may have changed a live one
@@ -94,14 +100,14 @@ pub(crate) async fn observed(
     };
     let beside = changed_fields(found, &wanted_service(&access.ingress, wanted))?;
     let drift = match &found.template {
-        _ if found.invoker_iam_disabled => Some("everyone may call it".to_owned()),
+        _ if found.invoker_iam_disabled && !access.callers.are_unchecked() => Some("everyone may call it".to_owned()),
         Some(template) if code(template) != code(wanted) => Some("other code".to_owned()),
         _ if !beside.is_empty() => field_drift(&beside),
         Some(template) => differs(template, wanted),
         None => None,
     };
     let drift = match drift.or_else(|| broken(found).map(|why| format!("it does not work: {why}"))) {
-        None if !cx.is_vendors() => other_callers(cx, access.callers).await?,
+        None if !cx.is_vendors() => other_callers(cx, found, access.callers).await?,
         drift => drift,
     };
     Ok(observed.drifted(relabelled.into_iter().chain(drift)))
@@ -151,18 +157,14 @@ async fn runs_as_own(cx: Context<'_>, found: &Service) -> Result<bool> {
 }
 
 /// How those who may call the service differ from what is wanted, as to everyone.
-async fn other_callers(cx: Context<'_>, callers: Callers) -> Result<Option<String>> {
+async fn other_callers(cx: Context<'_>, found: &Service, callers: Callers) -> Result<Option<String>> {
     let on = Guarded { subject: cx.subject, scope: Scope::Service, name: cx.full_name(Scope::Service)? };
     let Some(policy) = policy::seen(cx, on).await? else { return Ok(None) };
+    let open = [EVERYBODY, EVERY_ACCOUNT].iter().any(|who| !policy::beyond(&policy, who, &[]).is_empty());
     Ok(match callers {
-        Callers::Everyone => {
-            let lacks = !policy::lacking(&policy, EVERYBODY, &[(INVOKER, None)]).is_empty();
-            lacks.then(|| "not everyone may call it".to_owned())
-        }
-        Callers::Named => {
-            let open = [EVERYBODY, EVERY_ACCOUNT].iter().any(|who| !policy::beyond(&policy, who, &[]).is_empty());
-            open.then(|| "everyone may call it".to_owned())
-        }
+        Callers::Everyone if !found.invoker_iam_disabled => Some("it checks its callers".to_owned()),
+        Callers::Everyone => open.then(|| "its policy names everyone".to_owned()),
+        Callers::Named => open.then(|| "everyone may call it".to_owned()),
     })
 }
 
@@ -305,19 +307,16 @@ pub(crate) async fn set(cx: Context<'_>, wanted: RevisionTemplate, access: &Acce
     let found = settle(cx).await?;
     if !cx.is_vendors() {
         admit(cx).await?;
-        open(cx, access.callers).await?;
+        close(cx).await?;
     }
     Ok(found)
 }
 
-/// Allows everyone to call the service, or removes public access.
-async fn open(cx: Context<'_>, callers: Callers) -> Result<()> {
+/// Takes everyone out of the service's policy.
+async fn close(cx: Context<'_>) -> Result<()> {
     let on = Guarded { subject: cx.subject, scope: Scope::Service, name: cx.full_name(Scope::Service)? };
-    policy::change(cx, on, |policy| match callers {
-        Callers::Everyone => policy::bind_one(policy, INVOKER, EVERYBODY),
-        Callers::Named => policy::bind(policy, EVERYBODY, &[]) | policy::bind(policy, EVERY_ACCOUNT, &[]),
-    })
-    .await
+    let edit = |policy: &mut _| policy::bind(policy, EVERYBODY, &[]) | policy::bind(policy, EVERY_ACCOUNT, &[]);
+    policy::change(cx, on, edit).await
 }
 
 /// Makes the revision differ from a broken one with the same content: Cloud Run makes no new revision if nothing
@@ -326,18 +325,26 @@ fn once_more(cx: Context<'_>, template: RevisionTemplate) -> RevisionTemplate {
     template.set_annotations([(ATTEMPT, cx.gate.clock().now().to_string())])
 }
 
-/// Writes the labels that mark the set-up as complete, and requires IAM for every caller.
+/// Writes the labels that mark the set-up as complete, and whether IAM is asked for every caller. That is not the vendor's to
+/// set: it takes the right to set the service's policy
+/// (<https://docs.cloud.google.com/run/docs/authenticating/public#required-roles>).
 pub(crate) async fn finish(
     cx: Context<'_>,
     marks: &Marks,
-    ingress: IngressTraffic,
+    access: &Access,
+    found: &Service,
     template: RevisionTemplate,
 ) -> Result<()> {
     let name = path(cx)?;
     let ours = &marks.all(cx.name(Scope::Service)?);
-    let service = &wanted_service(&ingress, &template).set_name(name);
+    let unchecked = access.callers.are_unchecked();
+    let service = &wanted_service(&access.ingress, &template).set_name(name).set_invoker_iam_disabled(unchecked);
     let mut rows = revision_rows(cx, op::PATCH_SERVICE);
     rows.push(op::GET_SERVICE);
+    let is_other = found.invoker_iam_disabled != unchecked && !cx.is_vendors();
+    if is_other {
+        rows.push(op::SET_SERVICE_POLICY);
+    }
     // The etag makes the second of two concurrent writers start again, so each attempt reads the labels anew.
     cx.call(&rows, || async {
         let found = cx.clients.run().await?.get_service().set_name(name).send().await.map_err(failure)?;
@@ -345,7 +352,7 @@ pub(crate) async fn finish(
         let beside = changed_fields(&found, service)?;
         let beside = beside.into_iter().filter(|path| !path.starts_with("template."));
         let mut fields: BTreeSet<&str> = beside.chain(["labels", "ingress"]).collect();
-        if found.invoker_iam_disabled {
+        if is_other {
             fields.insert("invokerIamDisabled");
         }
         let labels = labels::with(found.labels, ours.clone());

@@ -55,8 +55,8 @@ impl Reconcile<Gcp, Clients> for Container {
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
         let wanted = template(cx, cx.resource()?, self).await?;
-        compute::set(cx, wanted.clone(), &ACCESS).await?;
-        compute::finish(cx, marks, ACCESS.ingress, wanted).await
+        let found = compute::set(cx, wanted.clone(), &ACCESS).await?;
+        compute::finish(cx, marks, &ACCESS, &found, wanted).await
     }
 
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {

@@ -70,7 +70,7 @@ impl Reconcile<Gcp, Clients> for Function {
         for queue in triggers.filter(|_| !cx.is_vendors()) {
             push(cx, cx.about(cx.deployment().subject(queue)?), &service).await?;
         }
-        compute::finish(cx, marks, access(self).ingress, wanted).await
+        compute::finish(cx, marks, &access(self), &service, wanted).await
     }
 
     async fn delete(&self, cx: Context<'_>, _: Data) -> Result<Removal> {
@@ -126,7 +126,7 @@ impl Operate<Gcp, Clients> for Function {
     }
 }
 
-/// Everyone can reach a function; who may call it is decided by its policy.
+/// Everyone can reach a function; who may call it is decided by its policy, unless everyone may.
 const fn access(function: &Function) -> Access {
     let callers = if function.is_public() { Callers::Everyone } else { Callers::Named };
     Access { ingress: IngressTraffic::All, callers }

@@ -96,7 +96,7 @@ impl Reconcile<Gcp, Clients> for Queue {
             keep_dead_letters(cx, marks).await?;
         }
         let (name, topic) = (subscription(cx)?, topic(cx)?);
-        let visibility = i32::try_from(self.visibility_timeout_seconds()).unwrap_or(i32::MAX).clamp(10, 600);
+        let visibility = i32::try_from(super::deadline(self)).unwrap_or(i32::MAX);
         let dead = self.dead_letters_after().map(|deliveries| {
             let deliveries = i32::try_from(deliveries).unwrap_or(i32::MAX);
             Ok::<_, Error>(

@@ -17,6 +17,9 @@ pub(crate) fn gcp(gcp: &Gcp, folder: &Folder) -> Result<Told, Failure> {
     let (project, number, location) = ("customer-project", 123_456_789_012, "europe-west3");
     gcp.project(project, number);
     gcp.project("vendor-project", 210_987_654_321);
+    // The images of `examples/my-app.json`, which everyone may pull.
+    let images = gcp.repository("vendor-project", "us", "my-app");
+    gcp.bind(&images, "roles/artifactregistry.reader", "allUsers");
     let admin = gcp.service_account(project, "the-admin");
     let owner = format!("serviceAccount:{admin}");
     gcp.bind(&format!("//cloudresourcemanager.googleapis.com/projects/{project}"), "roles/owner", &owner);

@@ -56,7 +56,6 @@ fn attributes(state: &State, on: &str) -> (String, String, String) {
         ("firestore.googleapis.com", "databases") => "Database",
         ("secretmanager.googleapis.com", "secrets") => "Secret",
         ("secretmanager.googleapis.com", "versions") => "SecretVersion",
-        ("compute.googleapis.com", "networks") => "Network",
         ("compute.googleapis.com", "subnetworks") => "Subnetwork",
         ("compute.googleapis.com", "firewalls") => "Firewall",
         ("compute.googleapis.com", "operations") => "Operation",

@@ -191,12 +191,6 @@ fn foreign(project: &str, role: &str) -> bool {
 /// Source: <https://docs.cloud.google.com/iam/docs/principal-identifiers>.
 fn member(state: &State, member: &str) -> Result<String, Fail> {
     if matches!(member, "allUsers" | "allAuthenticatedUsers") {
-        if state.knobs.refuses_all_users {
-            return Err(Fail::precondition(
-                "One or more users named in the policy do not belong to a permitted customer: constraints/iam.allowedPolicyMemberDomains.",
-            )
-            .detail("CONSTRAINT_VIOLATION", json!({"constraint": "constraints/iam.allowedPolicyMemberDomains"})));
-        }
         return Ok(member.to_owned());
     }
     let Some((kind, id)) = member.split_once(':') else {
@@ -206,7 +200,9 @@ fn member(state: &State, member: &str) -> Result<String, Fail> {
         "user" | "group" if id.contains('@') => Ok(format!("{kind}:{}", id.to_lowercase())),
         "domain" if id.contains('.') => Ok(member.to_owned()),
         "deleted" if id.contains("?uid=") => Ok(member.to_owned()),
-        "serviceAccount" if state.account(id).is_some() || is_agent(id) => Ok(member.to_owned()),
+        "serviceAccount" if state.account(id).is_some() || is_agent(id) && !state.knobs.lacks(id) => {
+            Ok(member.to_owned())
+        }
         "serviceAccount" => Err(Fail::invalid(format!("Service account {id} does not exist."))),
         "principal" | "principalSet" if id.starts_with("//") => Ok(member.to_owned()),
         "projectOwner" | "projectEditor" | "projectViewer" => Ok(member.to_owned()),
@@ -215,7 +211,7 @@ fn member(state: &State, member: &str) -> Result<String, Fail> {
 }
 
 /// Google's own accounts exist, though they belong to no project of the emulator.
-fn is_agent(email: &str) -> bool {
+pub(crate) fn is_agent(email: &str) -> bool {
     email.ends_with(".gserviceaccount.com") && email.contains("@gcp-sa-")
         || email.ends_with("@cloudservices.gserviceaccount.com")
         || email.ends_with("@serverless-robot-prod.iam.gserviceaccount.com")
@@ -248,6 +244,13 @@ impl State {
         }
         let project = present.project.clone();
         let policy = Policy::parse(self, &project, body)?;
+        // Whoever is in a policy already stays in it.
+        let present: Vec<&String> = present.policy.latest.bindings.iter().flat_map(|one| &one.members).collect();
+        for member in policy.bindings.iter().flat_map(|binding| &binding.members) {
+            if !present.contains(&member) {
+                self.admits(&project, member)?;
+            }
+        }
         let answer = policy.answer(3);
         let (now, delay) = (self.now(), self.knobs.propagation);
         self.thing_mut(name)?.policy.write(policy, now, delay);

@@ -7,6 +7,7 @@ pub(crate) mod firestore;
 pub(crate) mod iam;
 pub(crate) mod iamcredentials;
 pub(crate) mod logging;
+pub(crate) mod orgpolicy;
 pub(crate) mod pubsub;
 pub(crate) mod resourcemanager;
 pub(crate) mod run;
@@ -31,6 +32,7 @@ pub(crate) const MODELLED: &[&str] = &[
     "iam.googleapis.com",
     "iamcredentials.googleapis.com",
     "logging.googleapis.com",
+    "orgpolicy.googleapis.com",
     "pubsub.googleapis.com",
     "run.googleapis.com",
     "secretmanager.googleapis.com",
@@ -49,6 +51,7 @@ pub(crate) fn find(id: &str) -> Option<Done> {
         "iam" => iam::find(rest),
         "iamcredentials" => iamcredentials::find(rest),
         "logging" => logging::find(rest),
+        "orgpolicy" => orgpolicy::find(rest),
         "pubsub" => pubsub::find(rest),
         "run" => run::find(rest),
         "serviceusage" => serviceusage::find(rest),
@@ -117,7 +120,12 @@ pub(crate) fn asked(
         }
         "storage.buckets.insert" | "storage.buckets.list" => project_name(project),
         // Roles have no policies, so the project's is checked.
-        id if id.starts_with("iam.projects.roles.") || id.starts_with("serviceusage.") => project_name(project),
+        id if id.starts_with("iam.projects.roles.")
+            || id.starts_with("serviceusage.")
+            || id.starts_with("orgpolicy.") =>
+        {
+            project_name(project)
+        }
         // A method on all objects is checked on the bucket, a method on one object on the object.
         _ => on.to_owned(),
     };

@@ -55,7 +55,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// A product of six resources: its code is live, everything else is the customer's to change.
 fn my_app() -> Result<Stack, Box<dyn Error>> {
     let digest = format!("sha256:{}", "0".repeat(64));
-    let image = |name: &str| Code::image(format!("registry.example.com/{name}"), &digest);
+    // Cloud Run pulls from few registries: each cloud takes an image that it can have.
+    let image = |name: &str| {
+        let code = Code::image(format!("registry.example.com/{name}"), &digest)?;
+        code.with_image(format!("us-docker.pkg.dev/vendor-project/my-app/{name}"), &digest)
+    };
     let mut stack = Stack::builder("my-app");
     let data = stack.frozen("data", Storage::new().with_versions());
     let jobs = stack.frozen("jobs", Queue::new().with_dead_letters_after(5));

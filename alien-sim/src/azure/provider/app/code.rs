@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::APPS;
 use super::revision::Revision;
-use crate::azure::call::text;
+use crate::azure::call::{Answer, text};
 use crate::azure::data::broker::Sent;
 use crate::azure::data::logs::Source;
 use crate::azure::data::servicebus::{RECEIVE, SEND};
@@ -15,6 +15,36 @@ use crate::azure::state::{Caller, State};
 /// The action that the scaler needs: <https://keda.sh/docs/latest/scalers/azure-service-bus/>, according to
 /// <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/integration#azure-service-bus-data-receiver>.
 const COUNT: &str = "Microsoft.ServiceBus/namespaces/queues/read";
+
+/// How the names end by which apps are reached: <https://learn.microsoft.com/azure/container-apps/ingress-overview>.
+pub(crate) fn is_apps(host: &str) -> bool {
+    host.split(':').next().unwrap_or_default().ends_with(".azurecontainerapps.io")
+}
+
+/// Answers a request to an app with what was sent. An app without replicas is started by a request where it has an `http` rule,
+/// or no rule at all, for then it has that by default:
+/// <https://learn.microsoft.com/azure/container-apps/scale-app#default-scale-rule>.
+pub(crate) fn answer(state: &mut State, host: &str, body: &Bytes) -> Answer {
+    let host = host.split(':').next().unwrap_or_default();
+    let named = |body: &Value| text(body, "/properties/configuration/ingress/fqdn").eq_ignore_ascii_case(host);
+    let app = state.things().find(|thing| text(&thing.body, "/type") == APPS && named(&thing.body));
+    let Some(app) = app.filter(|app| app.gone.is_none()).map(|app| app.id.clone()) else {
+        return Answer::empty(404);
+    };
+    let is_external = state.thing(&app).is_ok_and(|thing| {
+        thing.body.pointer("/properties/configuration/ingress/external") == Some(&Value::Bool(true))
+    });
+    let Some(revision) = state.working_revision(&app).filter(|_| is_external) else { return Answer::empty(404) };
+    let rules = revision.template.pointer("/scale/rules").and_then(Value::as_array).cloned().unwrap_or_default();
+    let least = revision.template.pointer("/scale/minReplicas").and_then(Value::as_u64).unwrap_or(0);
+    if least == 0 && !rules.is_empty() && !rules.iter().any(|rule| rule.get("http").is_some_and(Value::is_object)) {
+        return Answer::json(
+            503,
+            &Value::from("upstream connect error: no replica is running, and no rule starts one"),
+        );
+    }
+    Answer { status: 200, body: body.clone(), ..Answer::default() }
+}
 
 /// The most messages that are received in one go. Two apps that answer each other would never stop.
 const MOST: usize = 1_000;

@@ -1,6 +1,6 @@
 //! Microsoft.App: container app environments, apps, revisions and replicas.
 
-mod code;
+pub(crate) mod code;
 mod container;
 mod environment;
 mod revision;

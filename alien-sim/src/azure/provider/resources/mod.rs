@@ -168,11 +168,12 @@ fn locations(call: &mut Call<'_>) -> Result<Answer, Fail> {
     Ok(Answer::list(known.iter().map(location).collect()))
 }
 
-fn registered(subscription: &str, namespace: &str) -> Value {
+/// Source: <https://learn.microsoft.com/azure/azure-resource-manager/management/resource-providers-and-types>.
+fn registered(state: &State, subscription: &str, namespace: &str) -> Value {
     json!({
         "id": format!("/subscriptions/{subscription}/providers/{namespace}"),
         "namespace": namespace,
-        "registrationState": "Registered",
+        "registrationState": if state.is_registered(namespace) { "Registered" } else { "NotRegistered" },
         "registrationPolicy": "RegistrationRequired",
         "resourceTypes": [],
     })
@@ -180,10 +181,10 @@ fn registered(subscription: &str, namespace: &str) -> Value {
 
 fn providers(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let subscription = call.parameter("subscriptionId");
-    Ok(Answer::list(super::namespaces().map(|namespace| registered(subscription, namespace)).collect()))
+    Ok(Answer::list(super::namespaces().map(|namespace| registered(call.state, subscription, namespace)).collect()))
 }
 
-/// Answers that a provider is registered: in the emulator all are, in every subscription.
+/// Answers whether a provider is registered, and registers it where that is asked. In a new emulator all are.
 pub(crate) fn provider(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let asked = match call.parameter("resourceProviderNamespace") {
         // The path of a registration contains the provider as text.
@@ -193,7 +194,10 @@ pub(crate) fn provider(call: &mut Call<'_>) -> Result<Answer, Fail> {
     let known = super::namespaces().find(|namespace| namespace.eq_ignore_ascii_case(asked)).ok_or_else(|| {
         Fail::new(404, "InvalidResourceNamespace", format!("The resource namespace '{asked}' is invalid."))
     })?;
-    Ok(Answer::json(200, &registered(call.parameter("subscriptionId"), known)))
+    if call.route.key.ends_with("/register") {
+        call.state.knobs.unregistered.remove(known);
+    }
+    Ok(Answer::json(200, &registered(call.state, call.parameter("subscriptionId"), known)))
 }
 
 /// Checks that the parent of the path exists.
@@ -244,6 +248,30 @@ pub(crate) fn scope_is_there(state: &State, scope: &str) -> Result<(), Fail> {
 }
 
 impl State {
+    /// Whether a provider is registered in every subscription.
+    fn is_registered(&self, namespace: &str) -> bool {
+        !self.knobs.unregistered.contains(namespace)
+    }
+
+    /// Checks that a provider may be asked for something new.
+    ///
+    /// # Errors
+    ///
+    /// 409 `MissingSubscriptionRegistration`, in the words of the service:
+    /// <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-register-resource-provider>.
+    pub(crate) fn registration(&self, namespace: &str) -> Result<(), Fail> {
+        if self.is_registered(namespace) {
+            return Ok(());
+        }
+        Err(Fail::conflict(
+            "MissingSubscriptionRegistration",
+            format!(
+                "The subscription is not registered to use namespace '{namespace}'. See https://aka.ms/rps-not-found for \
+                 how to register subscriptions."
+            ),
+        ))
+    }
+
     /// Creates a subscription, unless it exists.
     pub(crate) fn make_subscription(&mut self, subscription: &str) -> String {
         let id = format!("/subscriptions/{subscription}");

@@ -128,6 +128,7 @@ fn may_deploy(call: &mut Call<'_>, body: &mut Value) -> Result<(), Fail> {
     if images.is_empty() || images.iter().any(String::is_empty) {
         return Err(Fail::invalid("template.containers: a service must have a container with an image."));
     }
+    reserved(body)?;
     let mut account = text(body, "/template/serviceAccount");
     if account.is_empty() {
         let number = call.state.projects.get(&call.project).map_or(0, |project| project.number);
@@ -144,7 +145,21 @@ fn may_deploy(call: &mut Call<'_>, body: &mut Value) -> Result<(), Fail> {
     if call.state.account(&account).is_none() {
         return Err(Fail::missing(&format!("service account {account}")));
     }
-    for image in images {
+    for (number, image) in images.iter().enumerate() {
+        // A first part that is no host is of Docker Hub.
+        let host = image.split_once('/').map_or("", |(host, _)| host);
+        let host = if host.contains(['.', ':']) { host } else { "docker.io" };
+        let is_of =
+            |known: &&str| host.strip_suffix(*known).is_some_and(|rest| rest.is_empty() || rest.ends_with(['-', '.']));
+        let taken = ["docker.pkg.dev", "gcr.io", "docker.io", "ghcr.io"].iter().any(is_of);
+        // In the words of the service: <https://github.com/ko-build/terraform-provider-ko/issues/205>. Google's page has GitHub's
+        // registry too: <https://docs.cloud.google.com/run/docs/deploying#images>.
+        if !taken {
+            return Err(Fail::invalid(format!(
+                "template.containers[{number}].image: Expected an image path like [host/]repo-path[:tag and/or @digest], \
+                 where host is one of [region.]gcr.io, [region-]docker.pkg.dev or docker.io but obtained {image}"
+            )));
+        }
         // `L-docker.pkg.dev/P/R/image`. Images elsewhere are public, or protected by someone else.
         let mut parts = image.split('/');
         let location = parts.next().and_then(|host| host.strip_suffix("-docker.pkg.dev"));
@@ -154,11 +169,53 @@ fn may_deploy(call: &mut Call<'_>, body: &mut Value) -> Result<(), Fail> {
             let on = format!(
                 "//artifactregistry.googleapis.com/projects/{project}/locations/{location}/repositories/{repository}"
             );
-            call.require("artifactregistry.repositories.downloadArtifacts", &on)?;
+            call.require(PULL, &on)?;
             call.state.thing(&on)?;
+            pulls(call, image, project, &on)?;
         }
     }
     Ok(())
+}
+
+const PULL: &str = "artifactregistry.repositories.downloadArtifacts";
+
+/// Checks that Cloud Run may pull an image of another project, which it does as its service agent. Source:
+/// <https://docs.cloud.google.com/artifact-registry/docs/integrate-cloud-run>. In the words of the service:
+/// <https://docs.cloud.google.com/run/docs/troubleshooting#service-agent>.
+fn pulls(call: &mut Call<'_>, image: &str, project: &str, repository: &str) -> Result<(), Fail> {
+    if project == call.project {
+        return Ok(());
+    }
+    let number = call.state.projects.get(&call.project).map_or(0, |project| project.number);
+    let agent = format!("service-{number}@serverless-robot-prod.iam.gserviceaccount.com");
+    if call.state.asks(&format!("serviceAccount:{agent}"), call.route.method.id, PULL, repository) {
+        return Ok(());
+    }
+    Err(Fail::forbidden(format!(
+        "Google Cloud Run Service Agent {agent} must have permission to read the image, {image}. Note that the image is from \
+         project [{project}], which is not the same as this project [{}]. Permission must be granted to the Google Cloud Run \
+         Service Agent from this project.",
+        call.project
+    )))
+}
+
+/// Refuses variables of the container runtime contract. Source:
+/// <https://docs.cloud.google.com/run/docs/configuring/services/environment-variables#reserved>.
+fn reserved(body: &Value) -> Result<(), Fail> {
+    let containers = body.pointer("/template/containers").and_then(Value::as_array).into_iter().flatten();
+    let variables = containers.filter_map(|container| container.get("env")?.as_array()).flatten();
+    let names: Vec<String> = variables
+        .map(|variable| text(variable, "/name"))
+        .filter(|name| ["PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION"].contains(&name.as_str()))
+        .collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(Fail::invalid(format!(
+        "template.containers[0].env: The following reserved env names were provided: {}. These values are automatically \
+         set by the system.",
+        names.join(", ")
+    )))
 }
 
 /// Source: <https://docs.cloud.google.com/run/docs/reference/rest/v2/projects.locations.services/create>.
@@ -189,6 +246,7 @@ fn make(call: &mut Call<'_>, id: &str) -> Result<Value, Fail> {
     let mut body = call.body.clone();
     if body.get("invokerIamDisabled") == Some(&Value::Bool(true)) {
         call.require("run.services.setIamPolicy", &name)?;
+        call.state.may_be_public(&call.project)?;
     }
     may_deploy(call, &mut body)?;
     if call.state.things.contains_key(&name) {
@@ -274,6 +332,9 @@ fn patch(call: &mut Call<'_>) -> Result<Value, Fail> {
     if body.get("invokerIamDisabled") != present.get("invokerIamDisabled") {
         let on = call.on.clone();
         call.require("run.services.setIamPolicy", &on)?;
+        if body.get("invokerIamDisabled") == Some(&Value::Bool(true)) {
+            call.state.may_be_public(&call.project)?;
+        }
     }
     may_deploy(call, &mut body)?;
     if call.query("validateOnly") == "true" {
