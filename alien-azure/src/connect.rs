@@ -4,10 +4,10 @@ use std::env;
 use std::path::Path;
 use std::sync::Arc;
 
-use alien_core::adapter::{Connect, read_text};
+use alien_core::adapter::{Connect, DeploymentContext, read_text};
 use alien_core::{
     Admin, AgentPod, ConnectOption, Connection, Deployment, DeploymentId, Error, ErrorKind, Impersonate, Problem,
-    Result, Rule, Side,
+    Result, Rule, Side, SystemClock,
 };
 use async_trait::async_trait;
 
@@ -105,7 +105,7 @@ fn signed(target: &Target, connection: &Connection) -> Result<Option<VendorToken
 }
 
 /// Finds the source of the vendor's token: the option, or one of the variables.
-pub(crate) fn token(target: &Target, connection: &Connection) -> Result<VendorToken> {
+fn token(target: &Target, connection: &Connection) -> Result<VendorToken> {
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     if let Some(token) = signed(target, connection)? {
         return Ok(token);
@@ -126,6 +126,32 @@ pub(crate) fn token(target: &Target, connection: &Connection) -> Result<VendorTo
         "name its file, or the key that signs it, or give it in `{TOKEN}`, or in the file that `{TOKEN_FILE_VARIABLE}` names"
     );
     Err(Error::new(ErrorKind::Credentials, format!("{what}; {help}")).at(TOKEN_FILE.name))
+}
+
+impl VendorToken {
+    /// Connects as the options say: with the key that signs tokens or the file that has one, or else with the token that a variable
+    /// has or names.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Credentials`] if there is none; [`ErrorKind::Input`] for options that do not go together, all at once.
+    pub fn connected(target: &Target, connection: &Connection) -> Result<Self> {
+        token(target, connection)
+    }
+
+    /// Gets the token that lets the vendor into a deployment: for the issuer and the subject that its target trusts. Whoever has it
+    /// can enter, so it is shown to Entra alone.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Credentials`] if there is none, or the target trusts another issuer than the one that signs, or an agent;
+    /// [`ErrorKind::Input`] for the record of another cloud.
+    pub async fn assertion(&self, deployment: &Deployment) -> Result<String> {
+        let context = DeploymentContext::<Azure>::of(deployment)?;
+        let none = || Error::new(ErrorKind::Credentials, "the deployment trusts no vendor's tokens");
+        let (issuer, subject) = context.target().federated().ok_or_else(none)?;
+        self.get(&issuer, &subject, &SystemClock).await
+    }
 }
 
 #[async_trait]

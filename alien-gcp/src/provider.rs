@@ -6,7 +6,7 @@ use alien_core::adapter::{Engine, Provider, Reconcile, ReconcileIdentity};
 use alien_core::{Admin, DeploymentId, Problem, Result};
 use async_trait::async_trait;
 
-use crate::client::{Clients, Config, Context};
+use crate::client::{Clients, Config, Context, policy};
 use crate::identity::calls::Accounts;
 use crate::resource::compute::logs::Logs;
 use crate::target::Target;
@@ -20,7 +20,8 @@ use crate::{Gcp, preflight};
 /// roles that it defines belong to the project: all deployments there share them, and none is deleted.
 #[must_use]
 pub fn admin(config: &Config, id: DeploymentId, target: Target) -> Admin {
-    let provisioner = Provisioner { config: config.clone(), clients: Clients::of_the_admin(config) };
+    let provisioner =
+        Provisioner { config: config.clone(), clients: Clients::new(config).with_policies(&policy::Admins) };
     Admin::new(Engine::new(provisioner, id, target, config.calls.clone()))
 }
 

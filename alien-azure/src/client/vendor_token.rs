@@ -4,13 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use alien_core::adapter::{DeploymentContext, read_text};
-use alien_core::{Clock, Connection, Deployment, Error, ErrorKind, Result, SystemClock};
+use alien_core::adapter::read_text;
+use alien_core::{Clock, Error, ErrorKind, Result};
 use futures_util::future::BoxFuture;
 
 use crate::issuer::token::{self, TokenSigner};
-use crate::target::{Issuer, Subject, Target};
-use crate::{Azure, connect};
+use crate::target::{Issuer, Subject};
 
 /// A source of the vendor's OpenID Connect tokens, with which the vendor assumes management identities.
 ///
@@ -94,30 +93,6 @@ impl VendorToken {
     #[must_use]
     pub fn signed_by(signer: impl TokenSigner + 'static, issuer: Issuer) -> Self {
         Self(Source::Signed { signer: Arc::new(signer), issuer })
-    }
-
-    /// Connects as the options say: with the key that signs tokens or the file that has one, or else with the token that a variable
-    /// has or names.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Credentials`] if there is none; [`ErrorKind::Input`] for options that do not go together, all at once.
-    pub fn connected(target: &Target, connection: &Connection) -> Result<Self> {
-        connect::token(target, connection)
-    }
-
-    /// Gets the token that lets the vendor into a deployment: for the issuer and the subject that its target trusts. Whoever has it
-    /// can enter, so it is shown to Entra alone.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Credentials`] if there is none, or the target trusts another issuer than the one that signs, or an agent;
-    /// [`ErrorKind::Input`] for the record of another cloud.
-    pub async fn assertion(&self, deployment: &Deployment) -> Result<String> {
-        let context = DeploymentContext::<Azure>::of(deployment)?;
-        let none = || Error::new(ErrorKind::Credentials, "the deployment trusts no vendor's tokens");
-        let (issuer, subject) = context.target().federated().ok_or_else(none)?;
-        self.get(&issuer, &subject, &SystemClock).await
     }
 
     /// Gets a token for a subject, of the issuer that a deployment trusts.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use alien_core::adapter::{ATTEMPT, CONNECT, Peer, chain};
 use alien_core::{Error, Result};
+use async_trait::async_trait;
 use google_cloud_api_serviceusage_v1::client::ServiceUsage;
 use google_cloud_artifactregistry_v1::client::ArtifactRegistry;
 use google_cloud_compute_v1::client::{Firewalls, GlobalOperations, Networks, RegionOperations, Subnetworks};
@@ -19,6 +20,7 @@ use google_cloud_firestore_admin_v1::client::FirestoreAdmin;
 use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_iam_admin_v1::client::Iam;
 use google_cloud_iam_credentials_v1::client::IAMCredentials;
+use google_cloud_iam_v1::model::Policy;
 use google_cloud_logging_v2::client::{ConfigServiceV2, LoggingServiceV2};
 use google_cloud_orgpolicy_v2::client::OrgPolicy;
 use google_cloud_pubsub::client::{SchemaService, SubscriptionAdmin, TopicAdmin};
@@ -28,6 +30,7 @@ use google_cloud_storage::client::StorageControl;
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::Gcp;
+use crate::operations::Scope;
 
 pub use credentials::Config;
 pub(crate) use credentials::{CREDENTIALS, SCOPE, bearer};
@@ -128,11 +131,22 @@ pub(crate) struct Clients {
     /// Custom roles that are known to have the right permissions.
     pub(crate) defined: Arc<Mutex<HashSet<String>>>,
     /// How policies are read and written; only of the admin.
-    pub(crate) policy_calls: Option<&'static dyn policy::PolicyCalls>,
+    pub(crate) policy_calls: Option<&'static dyn PolicyCalls>,
     /// The policies that runs have read.
     pub(crate) policies: seen::Policies,
     /// Serializes writes of the project's policy.
     pub(crate) project_policy: Arc<Mutex<()>>,
+}
+
+/// How policies are read and written. Only the admin's clients have it: no permission of the vendor's touches a policy, so an agent has
+/// none of the code for that.
+#[async_trait]
+pub(crate) trait PolicyCalls: Send + Sync {
+    /// Reads the policy of something, by the scope that it is and its full name.
+    async fn read(&self, cx: Context<'_>, scope: Scope, name: &str) -> Result<Policy>;
+
+    /// Writes it.
+    async fn write(&self, cx: Context<'_>, scope: Scope, name: &str, policy: Policy) -> Result<()>;
 }
 
 /// Shows no credentials.
@@ -156,9 +170,9 @@ impl Clients {
         }
     }
 
-    /// The same of the customer's admin, who also reads and writes policies.
-    pub(crate) fn of_the_admin(config: &Config) -> Self {
-        Self { policy_calls: Some(&policy::Admins), ..Self::new(config) }
+    /// The same, which also read and write policies.
+    pub(crate) fn with_policies(self, calls: &'static dyn PolicyCalls) -> Self {
+        Self { policy_calls: Some(calls), ..self }
     }
 
     /// Sends commands to services.

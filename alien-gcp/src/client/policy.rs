@@ -13,7 +13,7 @@ use google_cloud_compute_v1::model as compute;
 use google_cloud_iam_v1::model::{Binding, GetPolicyOptions, Policy};
 use google_cloud_type::model::Expr;
 
-use super::{Context, failure};
+use super::{Context, PolicyCalls, failure};
 use crate::Gcp;
 use crate::naming::relative;
 use crate::operations as op;
@@ -63,7 +63,7 @@ pub(crate) async fn seen(cx: Context<'_>, on: Guarded<'_>) -> Result<Option<Arc<
     let Some([look, _]) = rows(on.scope) else { return Ok(None) };
     let cell = cx.clients.policies.cell(cx.gate.run(), on.name);
     let calls = calls(cx)?;
-    let read = || async { cx.about(on.subject).call(&[look], || calls.read(cx, on)).await.optional() };
+    let read = || async { cx.about(on.subject).call(&[look], || calls.read(cx, on.scope, on.name)).await.optional() };
     let found = cell.get_or_try_init(|| async { Ok(read().await?.map(Arc::new)) }).await;
     found.cloned()
 }
@@ -97,11 +97,11 @@ async fn rewrite(
     };
     let edit = &edit;
     let written = cx.about(on.subject).call(&rows, || async move {
-        let found = calls.read(cx, on).await;
+        let found = calls.read(cx, on.scope, on.name).await;
         let mut policy = if is_there { found.propagating()? } else { found? };
         if edit(&mut policy) {
             policy.version = VERSION;
-            calls.write(cx, on, policy).await?;
+            calls.write(cx, on.scope, on.name, policy).await?;
         }
         Ok(())
     });
@@ -110,25 +110,17 @@ async fn rewrite(
     written
 }
 
-/// How policies are read and written. Only the admin's clients have it: no permission of the vendor's touches a policy, so an agent has
-/// none of the code for that.
-#[async_trait]
-pub(crate) trait PolicyCalls: Send + Sync {
-    async fn read(&self, cx: Context<'_>, on: Guarded<'_>) -> Result<Policy>;
-    async fn write(&self, cx: Context<'_>, on: Guarded<'_>, policy: Policy) -> Result<()>;
-}
-
 /// The calls of each service that has policies.
 pub(crate) struct Admins;
 
 #[async_trait]
 impl PolicyCalls for Admins {
-    async fn read(&self, cx: Context<'_>, on: Guarded<'_>) -> Result<Policy> {
-        read(cx, on).await
+    async fn read(&self, cx: Context<'_>, scope: Scope, name: &str) -> Result<Policy> {
+        read(cx, scope, name).await
     }
 
-    async fn write(&self, cx: Context<'_>, on: Guarded<'_>, policy: Policy) -> Result<()> {
-        write(cx, on, policy).await
+    async fn write(&self, cx: Context<'_>, scope: Scope, name: &str, policy: Policy) -> Result<()> {
+        write(cx, scope, name, policy).await
     }
 }
 
@@ -138,11 +130,11 @@ fn calls(cx: Context<'_>) -> Result<&'static dyn PolicyCalls> {
     cx.clients.policy_calls.ok_or_else(none)
 }
 
-async fn read(cx: Context<'_>, on: Guarded<'_>) -> Result<Policy> {
+async fn read(cx: Context<'_>, scope: Scope, name: &str) -> Result<Policy> {
     let clients = cx.clients;
-    let name = relative(on.name);
+    let name = relative(name);
     let options = GetPolicyOptions::new().set_requested_policy_version(VERSION);
-    match on.scope {
+    match scope {
         Scope::Project => {
             clients.projects().await?.get_iam_policy().set_resource(name).set_options(options).send().await
         }
@@ -165,10 +157,10 @@ async fn read(cx: Context<'_>, on: Guarded<'_>) -> Result<Policy> {
     .map_err(failure)
 }
 
-async fn write(cx: Context<'_>, on: Guarded<'_>, policy: Policy) -> Result<()> {
+async fn write(cx: Context<'_>, scope: Scope, name: &str, policy: Policy) -> Result<()> {
     let clients = cx.clients;
-    let name = relative(on.name);
-    match on.scope {
+    let name = relative(name);
+    match scope {
         Scope::Project => clients.projects().await?.set_iam_policy().set_resource(name).set_policy(policy).send().await,
         Scope::ServiceAccount => {
             clients.iam().await?.set_iam_policy().set_resource(name).set_policy(policy).send().await
