@@ -194,8 +194,8 @@ fn dry_run(scratch: &Scratch, shown: Shown) -> Result<(), Failure> {
 
 /// Prints what was found, and fails if a fact is not so, or something is left.
 fn told(cloud: &dyn Provable, findings: &Findings, folder: &Folder, shown: Shown) -> Result<(), Failure> {
-    let [holds, wrong, unseen] =
-        [Verdict::Holds, Verdict::False, Verdict::Unseen].map(|verdict| findings.count(verdict));
+    let [holds, wrong, unseen, by_hand] =
+        [Verdict::Holds, Verdict::False, Verdict::Unseen, Verdict::ByHand].map(|verdict| findings.count(verdict));
     shown.result(findings, |findings| {
         let what = |fact: &str| cloud.facts().iter().find(|known| known.id == fact).map_or("", |known| known.what);
         let rows = findings.facts.iter().map(|found| {
@@ -207,7 +207,7 @@ fn told(cloud: &dyn Provable, findings: &Findings, folder: &Folder, shown: Shown
             [] => "Nothing is left.".to_owned(),
             left => format!("Left:\n  {}", left.join("\n  ")),
         };
-        format!("{table}\n\n{holds} hold, {wrong} are false, {unseen} were not seen.\n{left}")
+        format!("{table}\n\n{holds} hold, {wrong} are false, {unseen} were not seen, {by_hand} can only be shown by hand.\n{left}")
     })?;
     let path = folder.path.display();
     if !findings.left.is_empty() {

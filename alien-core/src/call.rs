@@ -143,8 +143,8 @@ impl CallConfig {
         self
     }
 
-    /// Sets a function that receives every request and its answer, without secrets: to record what a cloud says. The adapters of AWS
-    /// and Azure call it; Google's clients show neither.
+    /// Sets a function that receives every request and its answer, without secrets: to record what a cloud says. Where a cloud's own
+    /// clients show neither, nothing is received.
     #[must_use]
     pub fn with_exchanges(mut self, exchanges: Exchanges) -> Self {
         self.exchanges = Some(exchanges);

@@ -71,8 +71,10 @@ shows, with the page that comes closest, what happens if it is not so, and what 
 `alien-prove` shows it, with your own credentials, on a scratch deployment that it takes down again:
 
 ```console
-$ alien-prove aws --dry-run --account 222222222222 --region eu-central-1 --vendor arn:aws:iam::222222222222:role/vendor --image …
-$ alien-prove aws --account 222222222222 --region eu-central-1 --vendor arn:aws:iam::222222222222:role/vendor --image … --out proved
+$ alien-prove run --cloud aws --account 222222222222 --region eu-central-1 --vendor arn:aws:iam::222222222222:role/vendor \\
+      --image public.ecr.aws/nginx/nginx@sha256:DIGEST --dry-run
+$ alien-prove run --cloud aws --account 222222222222 --region eu-central-1 --vendor arn:aws:iam::222222222222:role/vendor \\
+      --image public.ecr.aws/nginx/nginx@sha256:DIGEST --vendor-credentials vendor --out proof
 ```
 
 It plans, sets up, enters as the vendor, watches, updates, sends a command, reads logs, tries what must be refused, revokes, sets up \

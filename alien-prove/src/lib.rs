@@ -10,7 +10,7 @@ mod cloud;
 mod fact;
 mod findings;
 mod life;
-mod plain;
+pub mod plain;
 mod product;
 mod step;
 
@@ -18,7 +18,7 @@ pub use cloud::{Attempt, AwsVendor, Need, Outcome, Outsider, Provable, Who};
 pub use fact::{Fact, Shown, page};
 pub use findings::{Findings, Found, Taken, Verdict};
 pub use life::Life;
-pub use product::Product;
+pub use product::{Product, bootstrap};
 pub use step::Step;
 
 /// What is proved of each cloud.

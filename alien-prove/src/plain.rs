@@ -10,19 +10,22 @@ use crate::cloud::Outcome;
 
 /// A client for JSON over HTTP.
 #[derive(Debug)]
-pub(crate) struct Plain(Client);
+pub struct Plain(Client);
 
 /// The body of a request.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Body<'a> {
+pub enum Body<'a> {
+    /// None.
     Nothing,
+    /// JSON.
     Json(&'a Value),
+    /// The fields of a form.
     Form(&'a [(&'a str, &'a str)]),
 }
 
 /// The answer to a request.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub struct Answer {
     status: StatusCode,
     /// The code of an error, in the cloud's own words.
     code: String,
@@ -30,8 +33,12 @@ pub(crate) struct Answer {
 }
 
 impl Plain {
-    /// `certificate` is a certificate in PEM to trust, if the server has its own.
-    pub(crate) fn new(certificate: Option<&str>) -> Result<Self> {
+    /// Makes a client. `certificate` is a certificate in PEM to trust, if the server has its own.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] if the certificate cannot be read, or this machine has none.
+    pub fn new(certificate: Option<&str>) -> Result<Self> {
         let builder = match certificate {
             Some(pem) => {
                 let trusted = Certificate::from_pem(pem.as_bytes()).map_err(|error| unsent(&error))?;
@@ -44,7 +51,11 @@ impl Plain {
     }
 
     /// Sends a request, with a bearer token if one is given.
-    pub(crate) async fn send(&self, method: Method, url: &str, token: Option<&str>, body: Body<'_>) -> Result<Answer> {
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] if there is no answer.
+    pub async fn send(&self, method: Method, url: &str, token: Option<&str>, body: Body<'_>) -> Result<Answer> {
         // Azure's storage answers bearer tokens since this version.
         let mut request = self.0.request(method, url).header("x-ms-version", "2021-08-06");
         if let Some(token) = token {
@@ -64,7 +75,11 @@ impl Plain {
     }
 
     /// Gets something that must be there.
-    pub(crate) async fn get(&self, url: &str, token: &str) -> Result<Value> {
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send) and [`Answer::done`].
+    pub async fn get(&self, url: &str, token: &str) -> Result<Value> {
         self.send(Method::GET, url, Some(token), Body::Nothing).await?.done()
     }
 }
@@ -95,20 +110,35 @@ fn code(body: &Value) -> Option<String> {
 }
 
 impl Answer {
-    /// Returns the body, or an error if the request did not succeed.
-    pub(crate) fn done(self) -> Result<Value> {
+    /// Returns the body.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Rejected`] if the request did not succeed, with what the cloud says.
+    pub fn done(self) -> Result<Value> {
         if self.status.is_success() { Ok(self.body) } else { Err(Error::new(ErrorKind::Rejected, self.told())) }
     }
 
-    /// The code and the first line of what the cloud says.
-    fn told(&self) -> String {
+    /// The code of an error, in the cloud's own words; else the status.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// The first line of what the cloud says.
+    #[must_use]
+    pub fn message(&self) -> &str {
         let said = ["/error/message", "/error_description"].into_iter().find_map(|at| self.body.pointer(at)?.as_str());
-        let said = said.or(self.body.as_str()).unwrap_or_default();
-        format!("{}: {}", self.code, said.lines().next().unwrap_or_default())
+        said.or(self.body.as_str()).and_then(|said| said.lines().next()).unwrap_or_default()
+    }
+
+    fn told(&self) -> String {
+        format!("{}: {}", self.code, self.message())
     }
 
     /// Whether it was refused. What is neither done nor refused says nothing of rights.
-    pub(crate) fn outcome(&self) -> Outcome {
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
         match self.status {
             status if status.is_success() => Outcome::Allowed,
             StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => Outcome::Refused(self.told()),

@@ -109,8 +109,13 @@ while true; do
 done
 "#;
 
-/// A zip with the script. Each `says` gives a different zip that does the same.
-pub(crate) fn bootstrap(says: &str) -> Result<Arc<[u8]>> {
+/// The code of a function on AWS, as a zip: it answers each command with the command itself, and prints it. Each `says` gives another
+/// zip that does the same.
+///
+/// # Errors
+///
+/// [`ErrorKind::Internal`] if the zip cannot be written.
+pub fn bootstrap(says: &str) -> Result<Arc<[u8]>> {
     let write = || {
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
         zip.start_file("bootstrap", SimpleFileOptions::default().unix_permissions(0o755))?;

@@ -20,6 +20,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::{RuntimeComponents, RuntimeComponentsBuilder};
+use aws_smithy_runtime_api::http::Headers;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -161,6 +162,21 @@ pub(super) fn recorded(client: SharedHttpClient, exchanges: Exchanges) -> Shared
     SharedHttpClient::new(Recorded { client, exchanges })
 }
 
+/// Headers that say what a request or an answer is. None has a secret.
+const DESCRIBING: [&str; 7] = [
+    "content-type",
+    "etag",
+    "retry-after",
+    "x-amz-function-error",
+    "x-amz-target",
+    "x-amzn-errortype",
+    "x-amzn-query-error",
+];
+
+fn described(headers: &Headers) -> impl Iterator<Item = (&str, &str)> {
+    headers.iter().filter(|(name, _)| DESCRIBING.contains(name))
+}
+
 struct Recorded<T> {
     client: T,
     exchanges: Exchanges,
@@ -198,13 +214,13 @@ impl HttpClient for Recorded<SharedHttpClient> {
 impl HttpConnector for Recorded<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let body = request.body().bytes().unwrap_or_default();
-        let asked = Exchange::asked(request.method(), request.uri(), request.headers().iter(), body);
+        let asked = Exchange::asked(request.method(), request.uri(), described(request.headers()), body);
         let (sent, exchanges) = (self.client.call(request), Arc::clone(&self.exchanges));
         HttpConnectorFuture::new(async move {
             let mut answer = sent.await?;
             let body = std::mem::replace(answer.body_mut(), SdkBody::taken()).collect().await;
             let body = body.map_err(ConnectorError::io)?.to_bytes();
-            exchanges(&asked.with_answer(answer.status().as_u16(), answer.headers().iter(), &body));
+            exchanges(&asked.with_answer(answer.status().as_u16(), described(answer.headers()), &body));
             *answer.body_mut() = SdkBody::from(body);
             Ok(answer)
         })

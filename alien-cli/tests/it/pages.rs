@@ -9,7 +9,7 @@ use alien_core::Exit;
 use crate::MY_APP;
 
 /// Lines that are not run here: how they begin, the text that must stand in `.ci/run` where that runs them, and why not here.
-const ELSEWHERE: [(&str, &str, &str); 18] = [
+const ELSEWHERE: [(&str, &str, &str); 19] = [
     ("cargo run --bin quickstart", "quickstart", "`.ci/run` runs it"),
     ("cargo test --workspace", "cargo test", "`.ci/run` runs the tests, by crates"),
     ("cargo run --bin clouds -- --cloud all", "--bin clouds", "`.ci/run` runs it"),
@@ -27,6 +27,7 @@ const ELSEWHERE: [(&str, &str, &str); 18] = [
     ("curl --no-buffer", "", "it follows a manager until it is ended: the tests of the calls read the same stream"),
     (".ci/agent", ".ci/agent", "`.ci/run long` runs it"),
     ("ALIEN_AGENT=$PWD/target", "ALIEN_AGENT=", "`.ci/run long` runs it"),
+    ("alien-prove run", "cargo test", "the image is the reader's own: the tests on peers run it to its end"),
     ("git show", "", "it is the reader's own repository"),
 ];
 

@@ -104,6 +104,37 @@ const FACTS: &[Fact] = &[
         shown: Shown::Step(Step::Command(API)),
     },
     Fact {
+        id: "queue-wakes",
+        what: "The scaler of a queue counts its messages with the rights to read the queue and to receive from it alone.",
+        source: "https://learn.microsoft.com/azure/container-apps/scale-app",
+        otherwise: "A function that waits for a queue never starts. The review warns of it.",
+        shown: Shown::ByHand("send a message to `jobs`, and look at the replicas of `api`"),
+    },
+    Fact {
+        id: "request-wakes",
+        what: "Beside another rule, a request starts a replica only where there is an `http` rule.",
+        source: "https://learn.microsoft.com/azure/container-apps/scale-app",
+        otherwise: "The rule is superfluous and harmless.",
+        shown: Shown::ByHand("call a public function that waits for a queue, with and without the rule"),
+    },
+    Fact {
+        id: "providers-of-subscription",
+        what: "Whoever has roles at a group alone may not read the providers of the subscription, and a provider that is not registered is \
+               refused with `MissingSubscriptionRegistration`.",
+        source: "https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-register-resource-provider",
+        otherwise: "`plan` is too strict, or warns in vain.",
+        shown: Shown::ByHand(
+            "unregister `Microsoft.App` in a scratch subscription, and plan as a Contributor of the group",
+        ),
+    },
+    Fact {
+        id: "keys-for-diagnostics",
+        what: "A diagnostic setting to a workspace asks for the right on the workspace's keys, so logs go by `log-analytics`.",
+        source: "https://learn.microsoft.com/azure/azure-monitor/platform/diagnostic-settings",
+        otherwise: "The admin could do without the right to read a workspace's key.",
+        shown: Shown::ByHand("make such a setting as an account without that right"),
+    },
+    Fact {
         id: "log-of-live-code",
         what: "The rights to query a workspace and one of its tables are enough to read the log of an app.",
         source: "https://learn.microsoft.com/azure/azure-monitor/logs/manage-table-access",

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::code;
-use crate::plain::{Answer, Body, Plain};
+use crate::plain::{Answer, Body, Plain, outcome};
 use examples::Sides;
 use examples::around::{Around, Attempt, Outcome, sentence};
 use examples::shop::{FILES, FROZEN, LIVE, Product};
@@ -183,7 +183,7 @@ impl Around for Emulator {
         let answer = self.answer(deployment, attempt).await?;
         let decisions = self.sim.decisions();
         let refused = decisions.iter().skip(before).rev().find(|decision| !decision.allowed);
-        answer.outcome(refused.map(|decision| decision.permission.clone()))
+        outcome(&answer, refused.map(|decision| decision.permission.clone()))
     }
 
     fn requests(&self) -> Option<usize> {
