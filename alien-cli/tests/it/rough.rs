@@ -47,8 +47,8 @@ const WORDS: [&str; 24] = [
     "stack.json",
     "invitation.json",
     "record.json",
-    // Where nobody listens, as at port 1, is tried again for two minutes: `network::…` waits for that.
-    "http://127.0.0.1:65536",
+    // Where nobody listens is tried again for two minutes: `network::…` waits for that.
+    "http://127.0.0.1:port",
 ];
 
 /// Variables that programs read, or that what they are built on reads.
