@@ -25,9 +25,10 @@ use crate::output::{self, Failure};
 use crate::{connect, target};
 
 /// What is proved of a cloud.
-fn provable(cloud: Cloud) -> &'static dyn Provable {
-    let [first, ..] = alien_prove::ALL;
-    alien_prove::ALL.into_iter().find(|known| known.adapter().cloud() == cloud.cloud()).unwrap_or(first)
+fn provable(cloud: Cloud) -> Result<&'static dyn Provable, Failure> {
+    let name = cloud.cloud();
+    let missing = || Failure::form("--cloud", format!("there are no facts of `{name}`"), "name another cloud");
+    alien_prove::ALL.into_iter().find(|known| known.adapter().cloud() == name).ok_or_else(missing)
 }
 
 /// What will be set up, and where.
@@ -45,10 +46,10 @@ impl Scratch {
         // Some clouds do not give a name again for days, so no two runs have the same.
         let end = id.to_string().chars().rev().take(5).collect::<String>();
         args.place.given.entry("prefix".to_owned()).or_insert_with(|| format!("prove-{end}"));
-        let invitation = target::invite(args.cloud, id, &args.trust, Delivery::Push, product.stack().clone());
-        let invitation = invitation?;
+        let stack = product.stack().clone();
+        let invitation = target::invite(args.cloud, id, &args.trust, Delivery::Push, stack)?;
         let target = target::invited(args.cloud, &args.place, None, &invitation)?;
-        Ok(Self { cloud: provable(args.cloud), invitation, target, product })
+        Ok(Self { cloud: provable(args.cloud)?, invitation, target, product })
     }
 
     /// The record of the deployment, as far as it is known before.

@@ -1,6 +1,5 @@
 //! What a proof found.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use alien_core::Remaining;
@@ -8,7 +7,6 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cloud::Provable;
 use crate::fact::{Fact, Shown};
 use crate::step::Step;
 
@@ -148,18 +146,6 @@ impl Log {
 }
 
 impl Findings {
-    /// The table of facts, filled in, in Markdown.
-    #[must_use]
-    pub fn table(&self, cloud: &dyn Provable) -> String {
-        let mut table = "| fact | found | what is relied on | what was said |\n| --- | --- | --- | --- |\n".to_owned();
-        for Found { fact, verdict, said } in &self.facts {
-            let what = cloud.facts().iter().find(|known| known.id == fact).map_or("", |known| known.what);
-            let said = said.replace('|', "\\|").replace('\n', " ");
-            let _ = writeln!(table, "| `{fact}` | {} | {what} | {said} |", verdict.name());
-        }
-        table
-    }
-
     /// How many facts have a verdict.
     #[must_use]
     pub fn count(&self, verdict: Verdict) -> usize {

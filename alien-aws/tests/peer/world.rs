@@ -178,7 +178,7 @@ impl Peer {
     }
 }
 
-/// The policy of a bucket lets nobody in without TLS, which this peer is called without.
+/// Deletes the policies of buckets: they deny every call without TLS, and this peer is called over plain HTTP.
 pub(crate) async fn without_policies(customer: &SdkConfig, deployment: &Deployment) {
     let s3 = aws_sdk_s3::config::Builder::from(customer).force_path_style(true).build();
     let s3 = aws_sdk_s3::Client::from_conf(s3);

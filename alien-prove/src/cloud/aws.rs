@@ -298,7 +298,7 @@ impl Provable for Aws {
     }
 
     fn needs(&self, record: &Deployment) -> Result<Vec<Need>> {
-        needs::<alien_aws::Aws>(record)
+        needs::<alien_aws::Aws>(record, ["sts:AssumeRole", "sts:AssumeRole"])
     }
 
     async fn outsider(&self, _: &Deployment, vendor: &Connection) -> Result<Box<dyn Outsider>> {

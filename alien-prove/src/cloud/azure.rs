@@ -225,7 +225,7 @@ impl Provable for Azure {
     }
 
     fn needs(&self, record: &Deployment) -> Result<Vec<Need>> {
-        needs::<alien_azure::Azure>(record)
+        needs::<alien_azure::Azure>(record, ["POST oauth2/v2.0/token", "a token of the vendor's issuer"])
     }
 
     async fn outsider(&self, record: &Deployment, vendor: &Connection) -> Result<Box<dyn Outsider>> {

@@ -246,7 +246,8 @@ impl Provable for Gcp {
     }
 
     fn needs(&self, record: &Deployment) -> Result<Vec<Need>> {
-        needs::<alien_gcp::Gcp>(record)
+        let enter = "iamcredentials.projects.serviceAccounts.generateAccessToken";
+        needs::<alien_gcp::Gcp>(record, [enter, "iam.serviceAccounts.getAccessToken"])
     }
 
     async fn outsider(&self, _: &Deployment, vendor: &Connection) -> Result<Box<dyn Outsider>> {

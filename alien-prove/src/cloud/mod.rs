@@ -86,11 +86,13 @@ impl Who {
     }
 }
 
-/// The calls that the library can make for a deployment, by its tables.
-fn needs<C: Cloud>(record: &Deployment) -> Result<Vec<Need>> {
+/// The calls that the library can make for a deployment, by its tables; and that by which the vendor enters, with what the vendor needs
+/// for it, which no table has.
+fn needs<C: Cloud>(record: &Deployment, [enter, right]: [&str; 2]) -> Result<Vec<Need>> {
     let context = DeploymentContext::<C>::of(record)?;
     let permissions = context.layout.permissions();
-    let mut needs: Vec<Need> = Vec::new();
+    let on = vec![record.identity.clone()];
+    let mut needs = vec![Need { who: Who::Vendor, call: enter.to_owned(), right: right.to_owned(), on }];
     for (who, grants) in [(Who::Admin, &permissions.provisioning), (Who::Vendor, &permissions.management)] {
         for (_, _, row, names) in context.layout.granted(grants) {
             let on = names.map(str::to_owned).collect();

@@ -17,7 +17,7 @@ struct Needs {
     tasks: usize,
 }
 
-/// The problems of the networks that the customer gave. What cannot be read is told when it is needed.
+/// Checks the networks that the customer gave. A read that fails is no problem here: the set-up fails where it needs the answer.
 pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
     let resources = cx.deployment().stack().resources();
