@@ -163,38 +163,101 @@ enum Absent {
 fn holds(condition: &Condition, request: &Request<'_>, absent: Absent) -> Held {
     let mut unknown = false;
     for (operator, keys) in &condition.0 {
-        let (operator, if_exists) =
-            operator.strip_suffix("IfExists").map_or((operator.as_ref(), false), |operator| (operator, true));
+        let test = Test::named(operator);
         for (key, wanted) in keys {
-            let given = request.context.get(&key.to_ascii_lowercase());
-            if given.is_none() && absent == Absent::Undecided {
-                unknown = true;
-                continue;
-            }
-            let any = |matches: fn(&str, &str) -> bool| {
-                given.map(|given| given.iter().any(|given| wanted.0.iter().any(|wanted| matches(wanted, given))))
-            };
-            let same = |wanted: &str, given: &str| wanted == given;
-            let same_ignoring_case = |wanted: &str, given: &str| wanted.eq_ignore_ascii_case(given);
-            let result = match operator {
-                "StringEquals" => any(same),
-                "StringEqualsIgnoreCase" | "Bool" => any(same_ignoring_case),
-                "StringLike" | "ArnEquals" | "ArnLike" => any(glob),
-                // A negated operator holds if the key is absent.
-                "StringNotEquals" => Some(!any(same).unwrap_or(false)),
-                "StringNotLike" | "ArnNotEquals" | "ArnNotLike" => Some(!any(glob).unwrap_or(false)),
-                "Null" => Some(wanted.0.iter().any(|wanted| (wanted == "true") == given.is_none())),
-                _ => {
-                    unknown = true;
-                    continue;
-                }
-            };
-            if !result.unwrap_or(if_exists) {
-                return Held::No;
+            let given = request.context.get(&key.to_ascii_lowercase()).map(Vec::as_slice);
+            match test.as_ref().filter(|_| given.is_some() || absent == Absent::Fails) {
+                Some(test) if !test.holds(&wanted.0, given.unwrap_or_default()) => return Held::No,
+                Some(_) => {}
+                None => unknown = true,
             }
         }
     }
     if unknown { Held::Unknown } else { Held::Yes }
+}
+
+/// A condition operator, with what it does where a request has several values for a key, or none.
+///
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html>
+struct Test {
+    over: Over,
+    compare: Compare,
+    /// Whether a value may not match, instead of having to: `StringNotEquals` and its like.
+    is_negated: bool,
+    /// Whether it holds where the request does not have the key.
+    if_exists: bool,
+}
+
+/// Which values of a request an operator is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// The one value that the request has. Of several, which no operator without a set is documented for, one that matches is
+    /// enough to match.
+    One,
+    /// `ForAllValues:`: all of them. It holds where there are none.
+    All,
+    /// `ForAnyValue:`: at least one of them. It does not hold where there are none.
+    Any,
+}
+
+/// How a value of a policy is compared with one of a request.
+#[derive(Clone, Copy)]
+enum Compare {
+    /// By a function of the policy's value and the request's.
+    By(fn(&str, &str) -> bool),
+    /// Not at all: by whether the request has the key.
+    Presence,
+}
+
+impl Test {
+    /// The operator of this name; `None` if this crate does not know it.
+    fn named(name: &str) -> Option<Self> {
+        let (over, name) = match name.split_once(':') {
+            None => (Over::One, name),
+            Some(("ForAllValues", name)) => (Over::All, name),
+            Some(("ForAnyValue", name)) => (Over::Any, name),
+            Some(_) => return None,
+        };
+        // `IfExists` stands behind every operator but `Null`, which itself asks whether the key exists.
+        let (name, if_exists) = match name.strip_suffix("IfExists") {
+            Some("Null") => return None,
+            Some(name) => (name, true),
+            None => (name, false),
+        };
+        let same = |wanted: &str, given: &str| wanted == given;
+        let same_ignoring_case = |wanted: &str, given: &str| wanted.eq_ignore_ascii_case(given);
+        let (compare, is_negated) = match name {
+            "StringEquals" => (Compare::By(same), false),
+            "StringNotEquals" => (Compare::By(same), true),
+            "StringEqualsIgnoreCase" | "Bool" => (Compare::By(same_ignoring_case), false),
+            "StringNotEqualsIgnoreCase" => (Compare::By(same_ignoring_case), true),
+            "StringLike" | "ArnEquals" | "ArnLike" => (Compare::By(glob), false),
+            "StringNotLike" | "ArnNotEquals" | "ArnNotLike" => (Compare::By(glob), true),
+            "Null" if over == Over::One => (Compare::Presence, false),
+            _ => return None,
+        };
+        Some(Self { over, compare, is_negated, if_exists })
+    }
+
+    /// Whether it holds for the values that a request has of a key; none if it does not have the key. A list without values
+    /// is as a key that is missing, and for `ForAllValues:` and `ForAnyValue:` so is an empty text.
+    fn holds(&self, wanted: &[String], given: &[&str]) -> bool {
+        let Compare::By(matches) = self.compare else {
+            return wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case("true") == given.is_empty());
+        };
+        let found = |given: &&str| wanted.iter().any(|wanted| matches(wanted, given));
+        let is_value = |given: &&&str| self.over == Over::One || !given.is_empty();
+        let mut values = given.iter().filter(is_value).peekable();
+        if values.peek().is_none() {
+            return self.if_exists || if self.over == Over::One { self.is_negated } else { self.over == Over::All };
+        }
+        match self.over {
+            Over::One => values.any(found) != self.is_negated,
+            Over::All => values.all(|given| found(given) != self.is_negated),
+            Over::Any => values.any(|given| found(given) != self.is_negated),
+        }
+    }
 }
 
 /// Visits everything that a principal's policies allow.

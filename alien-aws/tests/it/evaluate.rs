@@ -82,6 +82,91 @@ fn conditions_hold_or_do_not() {
     }
 }
 
+/// Whether a condition on the key `k` holds in a request with these values for it; `None` if it does not have the key.
+fn holds(operator: &str, wanted: &Value, given: Option<&[&str]>) -> bool {
+    let condition = json!({ operator: { "k": wanted } });
+    let statements = json!([{ "Sid": "A", "Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition }]);
+    let mut request = Request::new("a:B", "r", &[]);
+    request.context.extend(given.map(|given| ("k".to_owned(), given.to_vec())));
+    evaluate([&policy(statements)], &request).is_allowed()
+}
+
+/// The tables of evaluation with set operators, and the words about keys that are missing
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html>).
+#[test]
+fn set_operators_decide_over_all_values_and_over_any() {
+    type Given = Option<&'static [&'static str]>;
+    let keys = || json!(["environment", "webserver"]);
+    let cases: [(&str, Value, Given, bool); 27] = [
+        // Every value of the request must match one of the policy.
+        ("ForAllValues:StringEquals", keys(), Some(&["environment", "webserver"]), true),
+        ("ForAllValues:StringEquals", keys(), Some(&["webserver"]), true),
+        ("ForAllValues:StringEquals", keys(), Some(&["environment", "cost-center"]), false),
+        ("ForAllValues:StringEquals", keys(), Some(&["cost-center"]), false),
+        // It holds where the request has no such key, and where that has no value.
+        ("ForAllValues:StringEquals", keys(), None, true),
+        ("ForAllValues:StringEquals", keys(), Some(&[]), true),
+        ("ForAllValues:StringEquals", keys(), Some(&[""]), true),
+        // One value of the request must match one of the policy.
+        ("ForAnyValue:StringEquals", keys(), Some(&["environment", "cost-center"]), true),
+        ("ForAnyValue:StringEquals", keys(), Some(&["cost-center"]), false),
+        ("ForAnyValue:StringEquals", keys(), None, false),
+        ("ForAnyValue:StringEquals", keys(), Some(&[]), false),
+        ("ForAnyValue:StringEquals", keys(), Some(&[""]), false),
+        ("ForAnyValue:StringLike", json!("env*"), Some(&["x", "environment"]), true),
+        // Negated: all values, or one of them, match none of the policy.
+        ("ForAllValues:StringNotEquals", keys(), Some(&["cost-center", "x"]), true),
+        ("ForAllValues:StringNotEquals", keys(), Some(&["cost-center", "webserver"]), false),
+        ("ForAllValues:StringNotEquals", keys(), None, true),
+        ("ForAnyValue:StringNotEquals", keys(), Some(&["cost-center", "webserver"]), true),
+        ("ForAnyValue:StringNotEquals", keys(), Some(&["environment", "webserver"]), false),
+        ("ForAnyValue:StringNotEquals", keys(), None, false),
+        // The same with `IfExists`, for which a key that is missing is enough.
+        ("ForAnyValue:StringEqualsIfExists", keys(), None, true),
+        ("ForAnyValue:StringEqualsIfExists", keys(), Some(&["cost-center"]), false),
+        ("ForAllValues:ArnLikeIfExists", json!("arn:aws:s3:::*"), Some(&["arn:aws:s3:::b", "x"]), false),
+        // `Null` asks whether there is a key with a value.
+        ("Null", json!("true"), None, true),
+        ("Null", json!("true"), Some(&[]), true),
+        ("Null", json!("false"), Some(&["x"]), true),
+        ("Null", json!("false"), Some(&[]), false),
+        ("Null", json!("false"), None, false),
+    ];
+    for (operator, wanted, given, expected) in cases {
+        assert_eq!(holds(operator, &wanted, given), expected, "{operator} {wanted} of {given:?}");
+    }
+    // What is no operator decides nothing.
+    for operator in ["ForSomeValues:StringEquals", "NullIfExists", "ForAllValues:Null"] {
+        assert!(!holds(operator, &json!("true"), None), "{operator}");
+    }
+}
+
+/// A condition that asks about all values of a key does not keep a request without the key out, so a denial by it alone is
+/// met by such a request too.
+#[test]
+fn a_missing_key_decides_in_a_denial_as_in_an_allowance() {
+    let statements = |operator: &str| {
+        let condition = json!({ operator: { "k": ["x"] } });
+        json!([
+            { "Sid": "A", "Effect": "Allow", "Action": "*", "Resource": "*" },
+            { "Sid": "D", "Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition },
+        ])
+    };
+    for (operator, is_denied) in [
+        ("ForAllValues:StringEquals", true),
+        ("ForAllValues:StringNotEquals", true),
+        ("ForAnyValue:StringEquals", false),
+        ("ForAnyValue:StringNotEquals", false),
+        ("StringEquals", false),
+        ("StringNotEquals", true),
+        ("StringEqualsIfExists", true),
+    ] {
+        assert_eq!(decide(statements(operator), "a:B", "r", &[]).is_allowed(), !is_denied, "{operator}");
+        // Where it is not known whether the request has the key, the denial is not certain.
+        assert!(may_allow([&policy(statements(operator))], &Request::new("a:B", "r", &[])).is_some(), "{operator}");
+    }
+}
+
 #[test]
 fn an_unknown_operator_does_not_allow_and_does_deny() {
     let condition = json!({ "DateGreaterThan": { "aws:CurrentTime": "2026-01-01T00:00:00Z" } });
@@ -113,6 +198,8 @@ fn any_statement(effect: &'static str) -> impl Strategy<Value = Value> {
         Just(json!({ "StringNotEquals": { "k": "1" } })),
         Just(json!({ "StringLikeIfExists": { "k": ["2", "1*"] } })),
         Just(json!({ "Null": { "k": "true" } })),
+        Just(json!({ "ForAllValues:StringEquals": { "k": ["1", "2"] } })),
+        Just(json!({ "ForAnyValue:StringNotLike": { "k": "1*" } })),
         Just(json!({ "DateLessThan": { "k": "1" } })),
     ];
     let lists = (proptest::collection::vec(action, 1..3), proptest::collection::vec(resource, 1..3));
