@@ -143,6 +143,8 @@ alien_core::operations! {
         GET_BUCKET_POLICY = "s3:GetBucketPolicy" on Bucket, Observe, reveals "the bucket's policy";
         GET_BUCKET_VERSIONING = "s3:GetBucketVersioning" on Bucket, Observe;
         GET_BUCKET_LIFECYCLE = "s3:GetLifecycleConfiguration" on Bucket, Observe;
+        GET_BUCKET_PUBLIC_ACCESS_BLOCK = "s3:GetBucketPublicAccessBlock" on Bucket, Observe;
+        GET_BUCKET_OWNERSHIP = "s3:GetBucketOwnershipControls" on Bucket, Observe;
         CREATE_BUCKET = "s3:CreateBucket" on Bucket, Create;
         DELETE_BUCKET = "s3:DeleteBucket" on Bucket, Delete;
         PUT_BUCKET_TAGGING = "s3:PutBucketTagging" on Bucket, Update;
@@ -177,6 +179,7 @@ alien_core::operations! {
     source "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html" {
         DESCRIBE_TABLE = "dynamodb:DescribeTable" on Table, Observe;
         DESCRIBE_TIME_TO_LIVE = "dynamodb:DescribeTimeToLive" on Table, Observe;
+        DESCRIBE_CONTINUOUS_BACKUPS = "dynamodb:DescribeContinuousBackups" on Table, Observe;
         LIST_TABLE_TAGS = "dynamodb:ListTagsOfResource" on Table, Observe;
         CREATE_TABLE = "dynamodb:CreateTable" on Table, Create;
         DELETE_TABLE = "dynamodb:DeleteTable" on Table, Delete;

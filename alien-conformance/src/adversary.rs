@@ -61,7 +61,8 @@ pub async fn every_field_is_kept_set_back_or_disclosed<W: Writable>(world: &W) -
     let deployment = case.up(&release, None).await.unwrap();
     let id = &deployment.resources["api"];
     let updates = |list: &List<_>| list.kind == Kind::Function && list.row.effect == Effect::Update;
-    let list = lists::<W::Cloud>().into_iter().find(updates).unwrap();
+    // Where code is set apart from the rest, that is set last.
+    let list = lists::<W::Cloud>().into_iter().rfind(updates).unwrap();
     let (mut lines, mut complaints) = (String::new(), Vec::new());
     let (mut set_back, mut refused) = (BTreeSet::new(), BTreeSet::new());
     for field in fields(&list) {

@@ -30,6 +30,7 @@ pub mod json;
 pub mod life;
 pub mod marked;
 pub mod ministack;
+pub mod mistakes;
 pub mod oracle;
 pub mod peer;
 pub mod postgres;

@@ -11,8 +11,8 @@ pub use crate::cloud::{
     AccessControl, Allowed, Answer, Beyond, Cloud, CloudTarget, Collected, Coverage, DenialChange, Documented, Effect,
     Escalation, Fate, Fields, Giver, Guard, Guardrail, IdentityChange, Keeper, Kinds, LayerDocuments, Layout,
     NamedResource, Names, On, Operation, Permission, PermissionChange, Placed, ReviewGrant, Right, RightChange, Rows,
-    SessionChange, Table, TrustChange, Trusted, audit_layers, compare, field_drift, frozen_logs_are_shared, glob,
-    render_beyond_limits,
+    SessionChange, Settings, Table, TrustChange, Trusted, Whose, audit_layers, compare, field_drift,
+    frozen_logs_are_shared, glob, render_beyond_limits,
 };
 pub use crate::connect::{Connect, flag};
 pub use crate::context::DeploymentContext;

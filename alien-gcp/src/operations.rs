@@ -143,6 +143,7 @@ alien_core::operations! {
         DELETE_DEAD_SUBSCRIPTION = "pubsub.projects.subscriptions.delete" needs "pubsub.subscriptions.delete" on DeadSubscription, Delete;
         PATCH_TOPIC = "pubsub.projects.topics.patch" needs "pubsub.topics.update" on Topic, Redirect;
         PATCH_SUBSCRIPTION = "pubsub.projects.subscriptions.patch" needs "pubsub.subscriptions.update" on Subscription, Redirect;
+        PATCH_DEAD_SUBSCRIPTION = "pubsub.projects.subscriptions.patch" needs "pubsub.subscriptions.update" on DeadSubscription, Redirect;
         GET_TOPIC_POLICY = "pubsub.projects.topics.getIamPolicy" needs "pubsub.topics.getIamPolicy" on Topic, Observe;
         SET_TOPIC_POLICY = "pubsub.projects.topics.setIamPolicy" needs "pubsub.topics.setIamPolicy" on Topic, Control;
         GET_SUBSCRIPTION_POLICY = "pubsub.projects.subscriptions.getIamPolicy" needs "pubsub.subscriptions.getIamPolicy" on Subscription, Observe;

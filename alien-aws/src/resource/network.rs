@@ -9,7 +9,7 @@ pub(crate) mod calls;
 #[cfg(feature = "client")]
 pub(crate) mod fit;
 
-use alien_core::adapter::{On, Placed, Rows};
+use alien_core::adapter::{On, Placed, Rows, Settings};
 use alien_core::{Existing, Network, Problem, Rule, Set};
 
 use crate::Aws;
@@ -27,6 +27,25 @@ const MOST: usize = 16;
 
 /// The kinds of parts of a network.
 const PARTS: [&str; 5] = ["vpc/*", "subnet/*", "security-group/*", "route-table/*", "internet-gateway/*"];
+
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Operations_Amazon_Elastic_Compute_Cloud.html>
+const SETTINGS: &[Settings] = &[
+    Settings::set_back(&[
+        "vpc.EnableDnsHostnames",
+        "subnets",
+        "internetGateway.Attachment",
+        "routeTable.Route",
+        "routeTable.Association",
+        "securityGroup",
+        "securityGroup.IpPermissions",
+    ]),
+    Settings::customers(
+        "who else reaches it and whom it reaches, by more rules, routes, peerings, endpoints and access control lists",
+        &["securityGroup.IpPermissions[]", "securityGroup.IpPermissionsEgress", "routeTable.Route[]", "networkAcl"],
+    ),
+    Settings::customers("which addresses what starts in it has", &["subnet.MapPublicIpOnLaunch"]),
+    Settings::customers("what is logged of its traffic", &["flowLogs"]),
+];
 
 impl On<Aws> for Network {
     /// Management gets no more than heartbeat: routes and security group rules can redirect traffic.
@@ -74,6 +93,10 @@ impl On<Aws> for Network {
                 &[]
             }
         }
+    }
+
+    fn settings() -> &'static [Settings] {
+        SETTINGS
     }
 
     fn name(&self, placed: &Placed<'_, Aws>, things: &mut Vec<(Scope, String)>) {

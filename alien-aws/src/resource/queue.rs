@@ -3,7 +3,7 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::adapter::{On, Placed, Rows};
+use alien_core::adapter::{On, Placed, Rows, Settings};
 use alien_core::{Queue, Set};
 
 use crate::Aws;
@@ -15,6 +15,24 @@ use crate::operations::Scope;
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>).
 const MAX: usize = 80 - DEAD_LETTERS.len();
 const DEAD_LETTERS: &str = "-dead";
+
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>
+const SETTINGS: &[Settings] = &[
+    Settings::set_back(&[
+        "VisibilityTimeout",
+        "MessageRetentionPeriod",
+        "RedrivePolicy",
+        "SqsManagedSseEnabled",
+        "deadLetters.MessageRetentionPeriod",
+        "deadLetters.SqsManagedSseEnabled",
+    ]),
+    Settings::customers("who else may use it", &["Policy", "RedriveAllowPolicy"]),
+    Settings::customers("the key that it is encrypted with", &["KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds"]),
+    Settings::customers(
+        "when and in which size messages come",
+        &["DelaySeconds", "ReceiveMessageWaitTimeSeconds", "MaximumMessageSize"],
+    ),
+];
 
 impl On<Aws> for Queue {
     /// Management gets no more than heartbeat: SetQueueAttributes can also write the access policy and the dead-letter
@@ -46,6 +64,10 @@ impl On<Aws> for Queue {
             Set::DataWrite => &[op::SEND_MESSAGE, op::GET_QUEUE_URL],
             Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Setup | Set::Run => &[],
         }
+    }
+
+    fn settings() -> &'static [Settings] {
+        SETTINGS
     }
 
     fn name(&self, placed: &Placed<'_, Aws>, things: &mut Vec<(Scope, String)>) {

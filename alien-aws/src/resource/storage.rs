@@ -9,7 +9,7 @@ mod closing;
 #[cfg(feature = "client")]
 mod emptying;
 
-use alien_core::adapter::{On, Placed, Rows};
+use alien_core::adapter::{On, Placed, Rows, Settings};
 use alien_core::{Problem, Rule, Set, Storage};
 
 use crate::Aws;
@@ -20,6 +20,32 @@ use crate::operations::Scope;
 /// The longest physical name: a bucket name has at most 63 characters. It is unique in the partition, so it ends in the
 /// account, which takes 13 (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>).
 const MAX: usize = 63 - 13;
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
+///
+/// A bucket is encrypted in any case: what can be set is the key
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-bucket-encryption.html>).
+const SETTINGS: &[Settings] = &[
+    Settings::set_back(&[
+        "PublicAccessBlock.BlockPublicAcls",
+        "PublicAccessBlock.BlockPublicPolicy",
+        "PublicAccessBlock.IgnorePublicAcls",
+        "PublicAccessBlock.RestrictPublicBuckets",
+        "OwnershipControls",
+        "Policy",
+        "Versioning",
+        "Lifecycle",
+    ]),
+    Settings::customers("what else its policy denies and allows, in the account", &["Policy.Statement"]),
+    Settings::customers("the key that it is encrypted with, until it is set again", &["Encryption"]),
+    Settings::customers(
+        "where copies and news of what it holds go",
+        &["Replication", "Notification", "Logging", "Inventory", "Metrics", "Analytics"],
+    ),
+    Settings::customers("what browsers do with it, of what those may read who may read it", &["Cors", "Website"]),
+    Settings::customers("how long versions are kept from being deleted", &["ObjectLock"]),
+    Settings::customers("what it costs, and whom", &["RequestPayment", "Accelerate", "IntelligentTiering"]),
+];
 
 impl On<Aws> for Storage {
     /// Management gets no more than heartbeat: every write to a bucket's settings can move or destroy data.
@@ -41,6 +67,8 @@ impl On<Aws> for Storage {
                 op::GET_BUCKET_POLICY,
                 op::PUT_BUCKET_POLICY,
                 op::PUT_BUCKET_OWNERSHIP,
+                op::GET_BUCKET_PUBLIC_ACCESS_BLOCK,
+                op::GET_BUCKET_OWNERSHIP,
             ],
             Set::DataRead => &[op::GET_OBJECT, op::LIST_BUCKET],
             Set::DataWrite => &[op::PUT_OBJECT, op::DELETE_OBJECT, op::ABORT_MULTIPART_UPLOAD],
@@ -51,6 +79,10 @@ impl On<Aws> for Storage {
     /// Versions are what keeps data from being deleted, so no document allows to delete them.
     fn erase() -> Rows<Aws> {
         &[op::LIST_BUCKET_VERSIONS, op::DELETE_OBJECT_VERSION, op::LIST_BUCKET_UPLOADS]
+    }
+
+    fn settings() -> &'static [Settings] {
+        SETTINGS
     }
 
     fn name(&self, placed: &Placed<'_, Aws>, things: &mut Vec<(Scope, String)>) {

@@ -11,6 +11,7 @@ mod exchange;
 mod forbidden;
 #[path = "../recorded/life.rs"]
 mod life;
+mod mistakes;
 mod only_aws;
 mod parts;
 mod proved;
@@ -141,6 +142,9 @@ fn main() {
         }),
         trial("a_dead_letter_queue_that_somebody_deleted_is_made_again", |peer| {
             Box::pin(parts::a_dead_letter_queue_is_made_again(peer))
+        }),
+        trial("every_setting_of_a_frozen_thing_is_set_back_or_the_customers", |peer| {
+            Box::pin(mistakes::every_setting_is_told_or_the_customers(peer))
         }),
         trial("what_the_customer_added_to_a_buckets_policy_stays", |peer| {
             Box::pin(buckets::what_the_customer_added_to_a_buckets_policy_stays(peer))

@@ -6,12 +6,10 @@ use std::sync::Arc;
 use alien_aws::Aws;
 use alien_conformance::stacks::IMAGE;
 use alien_conformance::world::World as _;
-use alien_core::{AnyTarget, Deployment, DeploymentId, Invitation, RecordStore, RecordsInMemory, Result};
+use alien_core::{AnyTarget, DeploymentId, Invitation, RecordsInMemory};
 use alien_prove::{AwsVendor, Findings, Life, Product, Verdict};
-use async_trait::async_trait;
-use aws_config::SdkConfig;
 
-use crate::world::{Peer, without_policies};
+use crate::world::Peer;
 
 /// Facts that are false on the peer: it knows no keys of requests to Lambda, and looks at no role that is passed; and calls of ECS are
 /// made as its root's (`unenforced.rs`).
@@ -23,29 +21,6 @@ const LEFT: [&str; 2] = [
     "the function whose name ends in `-another`: delete it in Lambda",
     "a revision of the container's task definition: deregister it in ECS",
 ];
-
-/// Keeps records, and does what the peer needs before the vendor enters.
-#[derive(Debug)]
-struct Prepared {
-    records: RecordsInMemory,
-    customer: SdkConfig,
-}
-
-#[async_trait]
-impl RecordStore for Prepared {
-    async fn load(&self, id: DeploymentId) -> Result<Option<Deployment>> {
-        self.records.load(id).await
-    }
-
-    async fn save(&self, record: &Deployment) -> Result<Deployment> {
-        without_policies(&self.customer, record).await;
-        self.records.save(record).await
-    }
-
-    async fn list(&self) -> Result<Vec<DeploymentId>> {
-        self.records.list().await
-    }
-}
 
 fn of(findings: &Findings, verdict: Verdict) -> BTreeSet<&str> {
     findings.facts.iter().filter(|found| found.verdict == verdict).map(|found| found.fact.as_str()).collect()
@@ -64,7 +39,7 @@ pub(crate) async fn what_is_false_is_found(peer: &Peer) {
         vendor: peer.vendor(peer.calling()),
         outsider: Box::new(AwsVendor::new(peer.vendor_config())),
         product,
-        store: Arc::new(Prepared { records: RecordsInMemory::new(), customer: peer.customer() }),
+        store: Arc::new(RecordsInMemory::new()),
         clock: peer.calling().clock,
         told: Box::new(|_| {}),
     };

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use alien_conformance::world::World as _;
 use serde_json::Value;
 
 use crate::clock::WoundClock;
@@ -37,9 +36,6 @@ pub(crate) async fn the_life_is_recorded() {
         }
         if let ("apply", Some(deployment)) = (step, deployment) {
             write("record.json", &serde_json::to_string_pretty(deployment).unwrap());
-            // What the peer needs besides is not the library's.
-            peer.prepare(deployment).await;
-            let _ = peer.take();
         }
     })
     .await;

@@ -5,8 +5,7 @@ use alien_conformance::life;
 use crate::world::Peer;
 
 /// What this life does not come to, and when it is used. It is called elsewhere in the adapter, or it would not be granted.
-const UNUSED: [(&str, &str); 20] = [
-    ("ec2:DescribeVpcAttribute on Vpc", "heartbeat, of whoever sets up as well"),
+const UNUSED: [(&str, &str); 19] = [
     ("iam:AttachRolePolicy on Role", "documents over 10,000 characters"),
     ("iam:CreatePolicy on RolePolicies", "documents over 10,000 characters"),
     ("iam:CreatePolicyVersion on RolePolicies", "documents over 10,000 characters"),

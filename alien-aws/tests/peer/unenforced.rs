@@ -27,6 +27,10 @@ const BY_ARN: [&str; 2] = ["DynamoDB_20120810.ListTagsOfResource", "DynamoDB_201
 /// The path of CreateFunction. The name of the function is in its body, where the peer does not look for it.
 const CREATE_FUNCTION: &str = "/2015-03-31/functions";
 
+/// What a server behind a proxy is told of the connection. The peer is called without TLS, and takes it from here whether a request
+/// came with it: buckets refuse those that did not.
+pub(crate) const FORWARDED: &str = "x-forwarded-proto";
+
 /// The bodies of requests to STS: what was asked for when someone was let in.
 pub(crate) type Entries = Arc<Mutex<Vec<String>>>;
 
@@ -50,6 +54,7 @@ impl HttpClient for Unenforced<SharedHttpClient> {
 
 impl HttpConnector for Unenforced<SharedHttpConnector> {
     fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
+        request.headers_mut().insert(FORWARDED, "https");
         let signed_for = |service: &str| {
             let scope = format!("/{service}/aws4_request");
             request.headers().get("authorization").is_some_and(|signed| signed.contains(&scope))

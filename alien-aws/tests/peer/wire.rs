@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::exchange::{Exchange, kept, sent, shown};
 use crate::life::CUSTOMER;
 use crate::server::{Body, Server, whole};
-use crate::unenforced::is_unenforced;
+use crate::unenforced::{FORWARDED, is_unenforced};
 use crate::world::root;
 
 /// Headers that say what an answer is, where a body alone does not tell that it is an error, or which.
@@ -145,6 +145,25 @@ impl Plain {
         self.answer(url, call, text(&call.body), credentials).await;
     }
 
+    /// Calls EC2 with its Query API, as the root. Returns the answer, or what EC2 says against it.
+    pub(crate) async fn ec2(&self, url: &str, action: &str, params: &[(&str, &str)]) -> Result<String, String> {
+        let pairs: Vec<String> = params.iter().map(|(name, value)| format!("&{name}={}", encoded(value))).collect();
+        let body = format!("Action={action}&Version=2016-11-15{}", pairs.concat());
+        let headers = [("content-type", "application/x-www-form-urlencoded"), ("service", "ec2")];
+        let call = Sent {
+            verb: "POST".to_owned(),
+            target: "/".to_owned(),
+            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            body: Value::Null,
+            answer: Value::Null,
+        };
+        let answer = self.0.request(signed(&call, &format!("{url}/"), body, root(CUSTOMER))).await.unwrap();
+        let status = answer.status();
+        let answered = answer.into_body().collect().await.unwrap().to_bytes();
+        let answered = String::from_utf8_lossy(&answered).into_owned();
+        if status.is_success() { Ok(answered) } else { Err(answered) }
+    }
+
     async fn answer(&self, url: &str, call: &Sent, body: String, credentials: Credentials) -> String {
         let uri = format!("{url}{}", call.target);
         let answer = self.0.request(signed(call, &uri, body, credentials)).await.unwrap();
@@ -154,6 +173,15 @@ impl Plain {
         assert!(status < StatusCode::BAD_REQUEST, "{} {uri} {}: {status} {answered}", call.verb, call.body);
         answered
     }
+}
+
+/// A value in a form: what is not a letter, a digit or one of a few signs is written as its bytes.
+fn encoded(value: &str) -> String {
+    let byte = |b: u8| match b {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(b).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    value.bytes().map(byte).collect()
 }
 
 /// A body as it is sent.
@@ -188,7 +216,7 @@ fn signed(call: &Sent, uri: &str, body: String, credentials: Credentials) -> Req
         .build()
         .unwrap()
         .into();
-    let mut request = Request::builder().method(call.verb.as_str()).uri(uri);
+    let mut request = Request::builder().method(call.verb.as_str()).uri(uri).header(FORWARDED, "https");
     for (name, value) in call.headers.iter().filter(|(name, _)| *name != "service") {
         request = request.header(name, value);
     }

@@ -3,7 +3,7 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::adapter::{On, Placed, Rows};
+use alien_core::adapter::{On, Placed, Rows, Settings};
 use alien_core::{Kv, Problem, Rule, Set};
 
 use super::storage;
@@ -15,6 +15,16 @@ use crate::operations::Scope;
 /// The longest name of a table, in letters and digits; the shortest has 3
 /// (<https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model>).
 const MAX: usize = 63;
+
+/// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts>
+const SETTINGS: &[Settings] = &[
+    storage::ACCOUNT,
+    storage::CUSTOMERS_ACCOUNT,
+    Settings::customers(
+        "policies of signatures, which are worth nothing without keys",
+        &["table.properties.signedIdentifiers"],
+    ),
+];
 
 impl On<Azure> for Kv {
     /// Management gets no more than heartbeat: a table's only settings are access policies.
@@ -28,6 +38,10 @@ impl On<Azure> for Kv {
             Set::DataWrite => &[op::WRITE_ENTITY, op::ADD_ENTITY, op::UPDATE_ENTITY, op::DELETE_ENTITY],
             Set::Management | Set::Reconfigure | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
         }
+    }
+
+    fn settings() -> &'static [Settings] {
+        SETTINGS
     }
 
     fn name(&self, placed: &Placed<'_, Azure>, things: &mut Vec<(Scope, String)>) {

@@ -12,7 +12,7 @@ use std::ops::RangeInclusive;
 
 #[cfg(feature = "client")]
 use alien_core::Resource;
-use alien_core::adapter::{On, Placed, Rows};
+use alien_core::adapter::{On, Placed, Rows, Settings};
 use alien_core::{Existing, Lifecycle, Network, Problem, Rule, Set};
 
 use crate::Azure;
@@ -25,6 +25,28 @@ const MAX: usize = 64;
 
 /// The longest name of a subnet, in characters.
 const MAX_SUBNET: usize = 80;
+
+/// <https://learn.microsoft.com/rest/api/virtualnetwork/virtual-networks>,
+/// <https://learn.microsoft.com/rest/api/virtualnetwork/subnets>
+const SETTINGS: &[Settings] = &[
+    Settings::set_back(&["subnet", "subnet.properties.delegations"]),
+    Settings::customers(
+        "what of its traffic is let through, and where it goes",
+        &[
+            "subnet.properties.networkSecurityGroup",
+            "subnet.properties.routeTable",
+            "subnet.properties.natGateway",
+            "subnet.properties.serviceEndpoints",
+            "subnet.properties.privateEndpointNetworkPolicies",
+            "subnet.properties.defaultOutboundAccess",
+        ],
+    ),
+    Settings::customers(
+        "how it reaches the customer's other networks",
+        &["network.properties.dhcpOptions", "network.properties.virtualNetworkPeerings"],
+    ),
+    Settings::customers("more ranges", &["network.properties.addressSpace"]),
+];
 
 impl On<Azure> for Network {
     /// Management gets no more than heartbeat: routes, DNS servers and subnets can redirect traffic.
@@ -40,6 +62,10 @@ impl On<Azure> for Network {
                 &[]
             }
         }
+    }
+
+    fn settings() -> &'static [Settings] {
+        SETTINGS
     }
 
     fn name(&self, placed: &Placed<'_, Azure>, things: &mut Vec<(Scope, String)>) {

@@ -7,7 +7,7 @@ pub(crate) mod namespace;
 
 #[cfg(feature = "client")]
 use alien_core::adapter::last;
-use alien_core::adapter::{On, Placed, Rows, join};
+use alien_core::adapter::{On, Placed, Rows, Settings, join};
 use alien_core::{Queue, Set};
 
 use crate::Azure;
@@ -19,6 +19,28 @@ use crate::operations::Scope;
 const MAX: usize = 260;
 /// The longest name of a namespace, in characters; the shortest has 6. It is unique across Azure.
 const NAMESPACE_MAX: usize = 50;
+
+/// <https://learn.microsoft.com/rest/api/servicebus/controlplane-stable/queues>,
+/// <https://learn.microsoft.com/rest/api/servicebus/controlplane-stable/namespaces>
+const SETTINGS: &[Settings] = &[
+    Settings::set_back(&[
+        "queue.properties.lockDuration",
+        "queue.properties.defaultMessageTimeToLive",
+        "queue.properties.maxDeliveryCount",
+        "queue.properties.deadLetteringOnMessageExpiration",
+        "queue.properties.forwardTo",
+        "queue.properties.forwardDeadLetteredMessagesTo",
+        "queue.properties.autoDeleteOnIdle",
+        "queue.properties.status",
+        "namespace.properties.disableLocalAuth",
+        "namespace.properties.minimumTlsVersion",
+    ]),
+    Settings::customers(
+        "how much it holds, and words about it, until it is set again",
+        &["queue.properties.maxSizeInMegabytes", "queue.properties.userMetadata"],
+    ),
+    Settings::customers("from which networks it is reached", &["namespace.properties.publicNetworkAccess"]),
+];
 
 impl On<Azure> for Queue {
     /// Management gets no more than heartbeat: a queue's write creates queues and redirects messages (`forwardTo`).
@@ -32,6 +54,10 @@ impl On<Azure> for Queue {
             Set::DataWrite => &[op::SEND_MESSAGE],
             Set::Setup | Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
         }
+    }
+
+    fn settings() -> &'static [Settings] {
+        SETTINGS
     }
 
     fn name(&self, placed: &Placed<'_, Azure>, things: &mut Vec<(Scope, String)>) {

@@ -3,7 +3,7 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::adapter::{On, Placed, Rows};
+use alien_core::adapter::{On, Placed, Rows, Settings};
 use alien_core::{Set, Storage};
 
 use crate::Azure;
@@ -15,6 +15,46 @@ use crate::operations::Scope;
 const ACCOUNT_MAX: usize = 24;
 /// The longest name of a blob container: 3 to 63 characters, without a double hyphen.
 const CONTAINER_MAX: usize = 63;
+
+/// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts>,
+/// <https://learn.microsoft.com/rest/api/storagerp/blob-services>
+const SETTINGS: &[Settings] = &[
+    ACCOUNT,
+    Settings::set_back(&[
+        "container.properties.publicAccess",
+        "blobService.properties.isVersioningEnabled",
+        "lifecycle.properties.policy.rules",
+    ]),
+    CUSTOMERS_ACCOUNT,
+    Settings::customers(
+        "how long what was deleted can be restored",
+        &["blobService.properties.deleteRetentionPolicy", "blobService.properties.containerDeleteRetentionPolicy"],
+    ),
+    Settings::customers(
+        "which pages in a browser may ask it, and what it tells of its changes",
+        &["blobService.properties.cors", "blobService.properties.changeFeed"],
+    ),
+    Settings::customers("words about it", &["container.properties.metadata"]),
+];
+
+/// Of the account that a storage or a kv has for itself.
+pub(super) const ACCOUNT: Settings = Settings::set_back(&[
+    "account.properties.allowSharedKeyAccess",
+    "account.properties.allowBlobPublicAccess",
+    "account.properties.allowCrossTenantReplication",
+    "account.properties.minimumTlsVersion",
+    "account.properties.supportsHttpsTrafficOnly",
+]);
+pub(super) const CUSTOMERS_ACCOUNT: Settings = Settings::customers(
+    "from which networks it is reached, which key encrypts it, and what it costs",
+    &[
+        "account.properties.networkAcls",
+        "account.properties.publicNetworkAccess",
+        "account.properties.encryption",
+        "account.properties.accessTier",
+        "account.sku",
+    ],
+);
 
 impl On<Azure> for Storage {
     /// Management gets no more than heartbeat: a container's write can set public access.
@@ -37,6 +77,10 @@ impl On<Azure> for Storage {
             Set::DataWrite => &[op::WRITE_BLOB, op::ADD_BLOB, op::DELETE_BLOB],
             Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
         }
+    }
+
+    fn settings() -> &'static [Settings] {
+        SETTINGS
     }
 
     fn name(&self, placed: &Placed<'_, Azure>, things: &mut Vec<(Scope, String)>) {

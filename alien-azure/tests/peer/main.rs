@@ -14,6 +14,7 @@ mod commanded;
 mod described;
 mod entered;
 mod forbidden;
+mod mistakes;
 mod only_azure;
 mod parts;
 mod retagged;
@@ -200,10 +201,14 @@ fn main() {
         trial("frozen_settings_change_when_the_admin_allows_it", |peer| {
             Box::pin(changed::frozen_settings_change_when_the_admin_allows_it(peer))
         }),
+        trial("every_setting_of_a_frozen_thing_is_set_back_or_the_customers", |peer| {
+            Box::pin(mistakes::every_setting_is_told_or_the_customers(peer))
+        }),
         trial("what_the_customer_chose_stays", |peer| Box::pin(changed::what_the_customer_chose_stays(peer))),
         trial("every_field_that_an_update_can_write_has_its_fate", |peer| {
             Box::pin(adversary::every_field_has_its_fate(peer))
-        }),
+        })
+        .with_ignored_flag(alien_conformance::oracle::read("update-fields.json").is_none()),
         trial("what_is_wrong_is_told_before_anything_is_done", |peer| Box::pin(only_azure::preflight_tells(peer))),
         trial("an_existing_network_is_used_and_never_touched", |peer| {
             Box::pin(life::an_existing_network_is_used(peer))

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use alien_conformance::writes::chapter;
+use alien_conformance::{mistakes, writes::chapter};
 
 const HEAD: &str = "\
 # What an update can write
@@ -26,11 +26,31 @@ asked of the evaluator of policies.
 
 ";
 
+const SETTINGS: &str = "
+## What is set on things that the vendor does not update
+
+No permission of the vendor's changes these. Somebody with the customer's own rights can, by mistake or on purpose. A set-up compares
+what the stack says, and what keeps a thing closed: `alien-deploy status` tells what was changed, and the next `alien-deploy up` sets it
+back, also where the thing is frozen. All else is the customer's to choose, and is not compared.
+
+Of identities, a set-up compares whom they trust, every right and every policy that they have, and who else may use them. What others
+were given on a thing of the deployment is theirs, and stays.
+
+This chapter is written from the tables in the code (`On::settings`). On the emulators of Google Cloud and Azure a plain client changes
+each setting with the admin's credentials, and on a peer of AWS that is not ours, each that it keeps.
+
+";
+
 #[test]
 fn the_page_says_what_the_tables_say() {
     let chapters =
         [chapter::<alien_aws::Aws>("AWS"), chapter::<alien_gcp::Gcp>("GCP"), chapter::<alien_azure::Azure>("Azure")];
-    let text = format!("{HEAD}{}", chapters.join("\n"));
+    let settings = [
+        mistakes::chapter::<alien_aws::Aws>("AWS"),
+        mistakes::chapter::<alien_gcp::Gcp>("GCP"),
+        mistakes::chapter::<alien_azure::Azure>("Azure"),
+    ];
+    let text = format!("{HEAD}{}{SETTINGS}{}", chapters.join("\n"), settings.join("\n"));
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/fields.md");
     if std::env::var_os("ALIEN_ACCEPT_LISTS").is_some_and(|accept| accept == "1") {
         std::fs::write(&page, &text).unwrap();

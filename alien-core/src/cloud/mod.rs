@@ -21,6 +21,7 @@ mod registry;
 mod render;
 mod report;
 mod review;
+mod settings;
 mod writes;
 
 pub use access::{AccessControl, Allowed, Guard, Permission};
@@ -45,4 +46,5 @@ pub use registry::RegistryGrant;
 pub use render::{RenderError, Rendered, frozen_logs_are_shared, render, render_beyond_limits};
 pub use report::{Breach, Disclosure, DisclosureKind, Promise, Report};
 pub use review::{Beyond, Pulled, PulledFrom, Review, ReviewGrant, ReviewRow};
+pub use settings::{Settings, Whose};
 pub use writes::{Fate, Fields, Keeper, field_drift};

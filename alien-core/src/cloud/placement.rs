@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::field::Field;
 use super::operation::{Operation, Table};
+use super::settings::Settings;
 use super::writes::Fields;
 use crate::kind::Kind;
 use crate::name::ResourceId;
@@ -123,6 +124,11 @@ pub trait Cloud: Copy + PartialEq + fmt::Debug + Send + Sync + 'static {
             SubjectType::Deployment | SubjectType::Identity => &[],
         }
     }
+
+    /// What is set on a kind of resource, and whose each setting is: see [`On::settings`].
+    fn settings(kind: Kind) -> &'static [Settings] {
+        Self::Kinds::settings(kind)
+    }
 }
 
 /// Where a deployment goes and whom it trusts, on one cloud.
@@ -146,6 +152,12 @@ pub trait On<C: Cloud>: ResourceSettings {
     /// [`Set::Management`] and [`Set::Dispatch`] that update or invoke. Empty for others, and where an operation takes
     /// nothing but what it is about.
     fn writes(_: &Operation<C::Scope>) -> &'static [Fields] {
+        &[]
+    }
+
+    /// What somebody with the customer's own rights can set on a resource of a kind that the vendor does not update: what a
+    /// set-up compares and sets back, and what it leaves. A kind that runs code lists its fields by [`writes`](Self::writes).
+    fn settings() -> &'static [Settings] {
         &[]
     }
 
@@ -190,6 +202,9 @@ pub trait Kinds<C: Cloud> {
 
     /// [`On::writes`] of a kind.
     fn writes(kind: Kind, row: &Operation<C::Scope>) -> &'static [Fields];
+
+    /// [`On::settings`] of a kind.
+    fn settings(kind: Kind) -> &'static [Settings];
 
     /// [`On::code`] of a kind; `None` if the cloud does not support the kind.
     fn code(kind: Kind) -> Option<CodeForms>;
@@ -236,6 +251,13 @@ macro_rules! tuples_of_kinds {
             fn writes(kind: Kind, row: &Operation<C::Scope>) -> &'static [Fields] {
                 $(if kind == $kind::KIND {
                     return $kind::writes(row);
+                })+
+                &[]
+            }
+
+            fn settings(kind: Kind) -> &'static [Settings] {
+                $(if kind == $kind::KIND {
+                    return <$kind as On<C>>::settings();
                 })+
                 &[]
             }

@@ -25,6 +25,8 @@ pub(super) struct Found<C: Cloud> {
     /// The version that runs, if the cloud tells no more and it is left.
     pub(super) version: Option<String>,
     pub(super) lost: Lost,
+    /// Whether the record has the resource with the settings that it is to have.
+    pub(super) is_recorded: bool,
 }
 
 /// What became of the marks that say whose a thing is.
@@ -75,10 +77,23 @@ where
     ) -> Result<Found<C>> {
         let (observed, lost) = self.seen(subject, gate, previous, allowed).await?;
         let reset = allowed.reset;
-        let as_it_is = |observed| Found { observed, gate: gate.clone(), vendors: Vendors::Same, version: None, lost };
         let deployment = gate.deployment();
-        let Ok(wanted) = deployment.resource(subject) else { return Ok(as_it_is(observed)) };
-        let recorded = previous.and_then(|previous| previous.stack.resource(wanted.id().as_str()));
+        let wanted = deployment.resource(subject).ok();
+        let recorded = wanted.and_then(|wanted| previous?.stack.resource(wanted.id().as_str()));
+        let same = wanted.zip(recorded).is_some_and(|(wanted, recorded)| {
+            recorded.kind() == wanted.kind()
+                && recorded.lifecycle() == wanted.lifecycle()
+                && recorded.changed_fields(wanted).is_empty()
+        });
+        let as_it_is = |observed| Found {
+            observed,
+            gate: gate.clone(),
+            vendors: Vendors::Same,
+            version: None,
+            lost,
+            is_recorded: same,
+        };
+        let Some(wanted) = wanted else { return Ok(as_it_is(observed)) };
         let keeps = match &observed {
             Observed::Own { state: State::Unfinished, .. } => recorded.is_some(),
             Observed::Own { .. } => true,
@@ -113,7 +128,7 @@ where
             let Some(marked) = marked else { return Ok(Found { version, ..as_it_is(observed) }) };
             let gate = gate.on(Arc::new(marked));
             let (observed, lost) = self.seen(subject, &gate, previous, allowed).await?;
-            return Ok(Found { observed, gate, vendors: Vendors::Same, version, lost });
+            return Ok(Found { observed, gate, vendors: Vendors::Same, version, lost, is_recorded: same });
         }
         let (changed, from, to) = (fields.join(", "), code(&now), code(wanted));
         if reset {
@@ -138,7 +153,7 @@ where
         };
         let gate = gate.on(Arc::new(kept));
         let (observed, lost) = self.seen(subject, &gate, previous, allowed).await?;
-        Ok(Found { observed, gate, vendors: Vendors::Left(vendors), version, lost })
+        Ok(Found { observed, gate, vendors: Vendors::Left(vendors), version, lost, is_recorded: same })
     }
 
     /// Observes a subject. If the record knows it, its marks are gone, and the admin has it marked again, it counts as set

@@ -92,7 +92,8 @@ impl<C: Documented, P> Engine<C, P> {
                 _ => false,
             },
             State::Matches => true,
-            State::Differs => false,
+            // It carries no fingerprint. Where the stack says what it said before, somebody else changed it.
+            State::Differs => found.is_recorded && drift.is_some(),
         };
         match &found.vendors {
             Vendors::Unknown(what) if !same || drift.is_some() => {

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use super::cloud::operations::SET_SETTINGS;
 use super::cloud::{LocalPrincipal, Principal, Right, Trust};
 use crate::clock::{Clock, later};
 use crate::deployment::DeploymentId;
@@ -304,6 +306,40 @@ impl Account {
         for token in self.lock().tokens.values_mut() {
             token.expires = token.expires.min(now);
         }
+    }
+
+    /// The settings of something that runs code, or holds data, as they were set last; `None` if there is no such thing.
+    #[must_use]
+    pub fn settings(&self, name: &str) -> Option<Value> {
+        self.lock().things.get(name).and_then(|thing| serde_json::from_str(&thing.settings).ok())
+    }
+
+    /// Sets one field of the settings of something that runs code, or removes it where the value is `null`: as any program
+    /// could with a session as this identity, or as the admin where none is given.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`](ErrorKind::Denied) if the identity may not set the settings of this thing, [`NotFound`](ErrorKind::NotFound) if
+    /// there is no such thing.
+    pub fn set_field(&self, identity: Option<&str>, name: &str, field: &str, value: Value) -> Result<()> {
+        let mut state = self.lock();
+        let right = Right { permission: SET_SETTINGS.permission.to_owned(), on: name.to_owned() };
+        if let Some(identity) = identity {
+            let document = state.identities.get(identity).and_then(|found| found.document.as_ref());
+            if !document.is_some_and(|document| document.rights.contains(&right)) {
+                let Right { permission, on } = right;
+                return Err(Error::new(ErrorKind::Denied, format!("{identity} may not `{permission}` on `{on}`")));
+            }
+        }
+        let thing = found(&mut state.things, name)?;
+        let mut settings: Map<String, Value> = serde_json::from_str(&thing.settings).unwrap_or_default();
+        match value {
+            Value::Null => drop(settings.remove(field)),
+            value => drop(settings.insert(field.to_owned(), value)),
+        }
+        thing.settings = Value::from(settings).to_string();
+        thing.revision += 1;
+        Ok(())
     }
 
     /// Takes a permission away from every identity. Only the documents in the account change, not the deployment.

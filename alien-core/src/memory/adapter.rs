@@ -10,7 +10,7 @@ use super::enter::{Agent, Vendor};
 use crate::admin::Admin;
 use crate::call::{CallConfig, CallContext};
 use crate::clock::later;
-use crate::cloud::{AccessControl, Operation};
+use crate::cloud::{AccessControl, Operation, field_drift};
 use crate::connect::{Connect, ConnectOption, Connection};
 use crate::deployment::DeploymentId;
 use crate::engine::Engine;
@@ -245,15 +245,21 @@ impl Wanted {
         }
     }
 
-    /// Whether these are the settings, in whichever version they were written. Code is compared by itself, and a
-    /// lifecycle is no setting.
-    fn has_settings(&self, found: &str) -> bool {
-        decode::resource(found).is_some_and(|mut found| {
-            if let Some(code) = self.resource.code() {
-                found.set_code(code.clone());
-            }
-            self.resource.changed_fields(&found).is_empty()
-        })
+    /// How a thing is not as it was set. What of that which runs no code was changed is for the admin to see. Settings are
+    /// compared in whichever version they were written, and a lifecycle is none.
+    fn drift(&self, thing: &Stored, is_vendors: bool) -> Option<String> {
+        if is_vendors && !self.resource.kind().runs_code() {
+            return None;
+        }
+        let Some(mut found) = decode::resource(&thing.settings) else {
+            return Some("its settings cannot be read".to_owned());
+        };
+        if let Some(code) = self.resource.code() {
+            found.set_code(code.clone());
+        }
+        let other_code = (thing.code != self.code).then_some("code");
+        let fields: Vec<&str> = other_code.into_iter().chain(self.resource.changed_fields(&found)).collect();
+        field_drift(&fields)
     }
 
     /// Sets the code. Returns the revision after it.
@@ -275,10 +281,8 @@ impl<S: ResourceSettings> Reconcile<Memory, Clients> for S {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
         let (resource, id) = (cx.resource()?, cx.full_name(Scope::Thing)?);
         let wanted = Wanted::of(resource, cx.deployment().artifacts());
-        let seen = with_thing(cx, op::GET, |thing| {
-            let same = !S::KIND.runs_code() || (thing.code == wanted.code && wanted.has_settings(&thing.settings));
-            observed(cx, id, thing).drifted((!same).then(|| "other code or settings".to_owned()))
-        });
+        let seen =
+            with_thing(cx, op::GET, |thing| observed(cx, id, thing).drifted(wanted.drift(thing, cx.is_vendors())));
         if resource.is_adopted() {
             return seen.await.map(|_| Observed::Adopted { id: cx.deployment().id_of(cx.subject).to_owned() });
         }

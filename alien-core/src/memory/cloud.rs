@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cloud::{
-    AccessControl, Allowed, Cloud, CloudTarget, Coverage, Escalation, Field, Layers, Layout, On, Permission, Placed,
-    Rows, Size, Table, Trusted,
+    AccessControl, Allowed, Cloud, CloudTarget, Coverage, Escalation, Field, Fields, Layers, Layout, On, Operation,
+    Permission, Placed, Rows, Settings, Size, Table, Trusted,
 };
 use crate::kind::Kind;
 use crate::name::Prefix;
@@ -75,7 +75,7 @@ parsed_text! {
 
 /// Where a deployment goes and whom it trusts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Fields", into = "Fields")]
+#[serde(try_from = "Written", into = "Written")]
 pub struct Target {
     /// The name of the deployment.
     pub prefix: Prefix,
@@ -96,7 +96,7 @@ pub enum Trust {
 /// The fields of a target.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Fields {
+struct Written {
     prefix: Prefix,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     vendor: Option<String>,
@@ -106,20 +106,20 @@ struct Fields {
     agent: Option<LocalPrincipal>,
 }
 
-impl TryFrom<Fields> for Target {
+impl TryFrom<Written> for Target {
     type Error = &'static str;
 
-    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
+    fn try_from(fields: Written) -> Result<Self, Self::Error> {
         let trust = match fields {
-            Fields { vendor: Some(vendor), proof: Some(proof), agent: None, .. } => Trust::Vendor(vendor, proof),
-            Fields { vendor: None, proof: None, agent: Some(agent), .. } => Trust::Agent(agent),
-            Fields { .. } => return Err("a target has `vendor` and `proof`, or `agent`"),
+            Written { vendor: Some(vendor), proof: Some(proof), agent: None, .. } => Trust::Vendor(vendor, proof),
+            Written { vendor: None, proof: None, agent: Some(agent), .. } => Trust::Agent(agent),
+            Written { .. } => return Err("a target has `vendor` and `proof`, or `agent`"),
         };
         Ok(Self { prefix: fields.prefix, trust })
     }
 }
 
-impl From<Target> for Fields {
+impl From<Target> for Written {
     fn from(Target { prefix, trust }: Target) -> Self {
         let (vendor, proof, agent) = match trust {
             Trust::Vendor(vendor, proof) => (Some(vendor), Some(proof), None),
@@ -225,6 +225,34 @@ impl Cloud for Memory {
     }
 }
 
+/// A request sets the code, and nothing else.
+const CODE: &[Fields] = &[Fields::vendors(&["code"])];
+
+/// What a request says of the thing that it is about.
+const ABOUT: Fields = Fields::call(&["id", "type", "lifecycle"]);
+const NETWORK: Fields = Fields::restored("move it to another network of the account", &["network"]);
+const PROFILE: Fields = Fields::restored("run it as another identity of the account", &["profile"]);
+
+/// A request sets the settings of a function as the stack has them, of which the code is set apart.
+const FUNCTION: &[Fields] = &[
+    ABOUT,
+    Fields::vendors(&["code", "environment", "links", "memoryMib", "timeoutSeconds"]),
+    NETWORK,
+    PROFILE,
+    Fields::restored("let anybody call it", &["publicUrl"]),
+    Fields::restored("have it called with the messages of other queues of the account", &["triggers"]),
+    Fields::restored("", &["commands", "memoryBounds"]),
+];
+
+/// The same of a container.
+const CONTAINER: &[Fields] = &[
+    ABOUT,
+    Fields::vendors(&["code", "cpuMillis", "environment", "links", "memoryMib", "replicas"]),
+    NETWORK,
+    PROFILE,
+    Fields::restored("", &["cpuBounds", "memoryBounds", "port", "replicaBounds"]),
+];
+
 /// Every kind works the same here: something with settings, and with code or data.
 impl<S: ResourceSettings> On<Memory> for S {
     fn set(set: Set) -> Rows<Memory> {
@@ -244,6 +272,19 @@ impl<S: ResourceSettings> On<Memory> for S {
             Set::Run => &[op::WRITE_LOGS],
             Set::Management => &[],
         }
+    }
+
+    fn writes(row: &Operation<Scope>) -> &'static [Fields] {
+        match row {
+            row if row == op::SET_CODE => CODE,
+            row if row == op::SET_SETTINGS && S::KIND == Kind::Function => FUNCTION,
+            row if row == op::SET_SETTINGS => CONTAINER,
+            _ => &[],
+        }
+    }
+
+    fn settings() -> &'static [Settings] {
+        const { &[Settings::set_back(S::FIELDS)] }
     }
 
     fn name(&self, placed: &Placed<'_, Memory>, things: &mut Vec<(Scope, String)>) {

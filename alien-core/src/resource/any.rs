@@ -27,6 +27,10 @@ use crate::rollout::Sequence;
 
 /// The settings of one kind, as a type. Sealed, as [`ResourceKind`] is.
 pub trait ResourceSettings: ResourceKind + fmt::Debug + Clone + Send + Sync + Into<Settings> {
+    /// The names of the settings in JSON, of a kind that runs no code. Of one that does, each cloud lists what an update can
+    /// write.
+    const FIELDS: &'static [&'static str];
+
     /// The settings as this kind; `None` if they are of another.
     fn of(settings: &Settings) -> Option<&Self>;
 }
@@ -48,6 +52,8 @@ macro_rules! settings {
             }
 
             impl ResourceSettings for $kind {
+                const FIELDS: &'static [&'static str] = <$kind>::FIELDS;
+
                 fn of(settings: &Settings) -> Option<&Self> {
                     match settings {
                         Settings::$kind(found) => Some(found),

@@ -17,6 +17,10 @@ pub struct Bell {
     pub(crate) volume: u32,
 }
 
+impl Bell {
+    pub(crate) const FIELDS: &'static [&'static str] = &["volume"];
+}
+
 fn is_silent(volume: &u32) -> bool {
     *volume == 0
 }

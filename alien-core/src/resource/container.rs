@@ -93,6 +93,8 @@ fn is_default_replicas(replicas: &Replicas) -> bool {
 }
 
 impl Container {
+    pub(crate) const FIELDS: &'static [&'static str] = &[];
+
     /// See health: for profiles that watch.
     pub const WATCH: SetOf<Self, ForProfiles> = SetOf::new(Set::Heartbeat);
     /// Read and update code and configuration: for `management.extend`.

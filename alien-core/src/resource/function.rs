@@ -87,6 +87,8 @@ fn is_default_timeout(timeout: &u32) -> bool {
 }
 
 impl Function {
+    pub(crate) const FIELDS: &'static [&'static str] = &[];
+
     /// Call the function: for profiles.
     pub const INVOKE: SetOf<Self, ForProfiles> = SetOf::new(Set::Invoke);
     /// See health: for profiles that watch.

@@ -24,6 +24,8 @@ pub struct Kv {
 }
 
 impl Kv {
+    pub(crate) const FIELDS: &'static [&'static str] = &["ttlAttribute"];
+
     /// Read records: for profiles.
     pub const DATA_READ: SetOf<Self, ForProfiles> = SetOf::new(Set::DataRead);
     /// Write and delete records: for profiles.

@@ -32,6 +32,8 @@ pub struct Network {
 }
 
 impl Network {
+    pub(crate) const FIELDS: &'static [&'static str] = &["range"];
+
     /// See health: for profiles that watch.
     pub const WATCH: SetOf<Self, ForProfiles> = SetOf::new(Set::Heartbeat);
     /// Create and delete: for `management.extend`.

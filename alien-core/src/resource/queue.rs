@@ -67,6 +67,9 @@ impl Default for Queue {
 }
 
 impl Queue {
+    pub(crate) const FIELDS: &'static [&'static str] =
+        &["visibilityTimeoutSeconds", "retentionSeconds", "deadLetterAfter"];
+
     /// Receive and acknowledge messages: for profiles.
     pub const DATA_READ: SetOf<Self, ForProfiles> = SetOf::new(Set::DataRead);
     /// Send messages: for profiles.

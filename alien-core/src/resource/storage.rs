@@ -27,6 +27,8 @@ pub struct Storage {
 }
 
 impl Storage {
+    pub(crate) const FIELDS: &'static [&'static str] = &["versioning", "expireAfterDays"];
+
     /// Read and list objects: for profiles.
     pub const DATA_READ: SetOf<Self, ForProfiles> = SetOf::new(Set::DataRead);
     /// Write and delete objects: for profiles.

@@ -7,6 +7,7 @@
     reason = "a suite of tests says what is wrong by panicking"
 )]
 
+mod adversary;
 mod agreed;
 mod audit;
 mod calls;

@@ -4,7 +4,7 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::adapter::{On, Placed, Rows};
+use alien_core::adapter::{On, Placed, Rows, Settings};
 use alien_core::{Kv, Problem, Rule, Set};
 
 use crate::Gcp;
@@ -19,6 +19,18 @@ const MAX: usize = 63;
 /// The collection group of documents that expire. Firestore cannot set an expiry for all collection groups at once
 /// (<https://docs.cloud.google.com/firestore/native/docs/ttl>).
 const COLLECTION: &str = "items";
+
+/// <https://docs.cloud.google.com/firestore/docs/reference/rest/v1/projects.databases>,
+/// <https://docs.cloud.google.com/firestore/docs/reference/rest/v1/projects.databases.collectionGroups.fields>
+const SETTINGS: &[Settings] = &[
+    Settings::set_back(&["field.ttlConfig"]),
+    Settings::customers("by which other fields documents expire, and what is indexed", &["otherField.ttlConfig"]),
+    Settings::customers(
+        "from when it can be restored, and whether it can be deleted",
+        &["database.pointInTimeRecoveryEnablement", "database.deleteProtectionState"],
+    ),
+    Settings::customers("how writes at the same time are decided", &["database.concurrencyMode"]),
+];
 
 impl On<Gcp> for Kv {
     /// Management gets no more than heartbeat: writing the settings of a database or a field can destroy data.
@@ -42,6 +54,10 @@ impl On<Gcp> for Kv {
             Set::Setup => &[op::GET_MARKER_POLICY, op::SET_MARKER_POLICY],
             Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
         }
+    }
+
+    fn settings() -> &'static [Settings] {
+        SETTINGS
     }
 
     /// Adds the names of the database. Databases have no policy of their own: conditions name them, by their relative

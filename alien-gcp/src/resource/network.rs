@@ -7,7 +7,7 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::adapter::{On, Placed, Rows};
+use alien_core::adapter::{On, Placed, Rows, Settings};
 use alien_core::{Existing, Network, Problem, Rule, Set};
 
 use crate::Gcp;
@@ -17,6 +17,29 @@ use crate::operations::Scope;
 
 /// The longest name of a network or subnetwork, in characters (<https://docs.cloud.google.com/compute/docs/naming-resources>).
 const MAX: usize = 63;
+
+/// <https://docs.cloud.google.com/compute/docs/reference/rest/v1/subnetworks>,
+/// <https://docs.cloud.google.com/compute/docs/reference/rest/v1/firewalls>,
+/// <https://docs.cloud.google.com/compute/docs/reference/rest/v1/networks>
+const SETTINGS: &[Settings] = &[
+    Settings::set_back(&[
+        "subnetwork.privateIpGoogleAccess",
+        "firewall.sourceRanges",
+        "firewall.allowed",
+        "firewall.disabled",
+        "firewall.priority",
+    ]),
+    Settings::customers(
+        "to which members of the network its rule is further limited",
+        &["firewall.destinationRanges", "firewall.targetTags"],
+    ),
+    Settings::customers("what is logged of its traffic", &["firewall.logConfig", "subnetwork.logConfig"]),
+    Settings::customers("more ranges of its subnetwork", &["subnetwork.secondaryIpRanges"]),
+    Settings::customers(
+        "how it reaches the customer's other networks, as with rules, routes and gateways beside",
+        &["network.routingConfig.routingMode", "network.mtu"],
+    ),
+];
 
 impl On<Gcp> for Network {
     /// Management gets no more than heartbeat: routes, firewall rules and address ranges can redirect traffic.
@@ -43,6 +66,7 @@ impl On<Gcp> for Network {
                 op::DELETE_FIREWALL,
                 op::GET_SUBNETWORK_POLICY,
                 op::SET_SUBNETWORK_POLICY,
+                op::PATCH_SUBNETWORK,
             ],
             Set::Provision
             | Set::Reconfigure
@@ -54,6 +78,10 @@ impl On<Gcp> for Network {
             | Set::Invoke
             | Set::Run => &[],
         }
+    }
+
+    fn settings() -> &'static [Settings] {
+        SETTINGS
     }
 
     /// Adds the names of the network. A subnetwork of the customer's has no name here, as nothing is permitted on it: the network tells whether it is

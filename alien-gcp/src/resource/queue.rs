@@ -6,7 +6,7 @@ pub(crate) mod calls;
 
 use std::collections::BTreeMap;
 
-use alien_core::adapter::{On, Placed, Rows};
+use alien_core::adapter::{On, Placed, Rows, Settings};
 use alien_core::{Problem, Queue, Rule, Set, Stack};
 
 use crate::Gcp;
@@ -31,6 +31,41 @@ pub(super) fn deadline(queue: &Queue) -> u32 {
 /// The end of the names of the topic and the subscription for dead letters. No other resource's names have it.
 const DEAD_LETTERS: &str = "-dead";
 
+/// <https://docs.cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions>,
+/// <https://docs.cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics>
+const SETTINGS: &[Settings] = &[
+    Settings::set_back(&[
+        "subscription.ackDeadlineSeconds",
+        "subscription.messageRetentionDuration",
+        "subscription.expirationPolicy",
+        "subscription.deadLetterPolicy.deadLetterTopic",
+        "subscription.deadLetterPolicy.maxDeliveryAttempts",
+        "subscription.pushConfig",
+        "subscription.bigqueryConfig",
+        "subscription.cloudStorageConfig",
+        "subscription.bigtableConfig",
+        "deadLetters.messageRetentionDuration",
+        "deadLetters.expirationPolicy",
+        "deadLetters.pushConfig",
+        "deadLetters.bigqueryConfig",
+        "deadLetters.cloudStorageConfig",
+        "deadLetters.bigtableConfig",
+    ]),
+    Settings::customers(
+        "how messages are delivered again, and whether those that were acknowledged are kept",
+        &["subscription.retryPolicy", "subscription.retainAckedMessages", "subscription.enableExactlyOnceDelivery"],
+    ),
+    Settings::customers(
+        "what becomes of a message on its way",
+        &["subscription.messageTransforms", "topic.messageTransforms", "topic.schemaSettings"],
+    ),
+    Settings::customers("what else is published to it", &["topic.ingestionDataSourceSettings"]),
+    Settings::customers(
+        "where its messages are kept, for how long beside its subscription, and with which key",
+        &["topic.messageStoragePolicy", "topic.messageRetentionDuration", "topic.kmsKeyName"],
+    ),
+];
+
 impl On<Gcp> for Queue {
     /// Management gets no more than heartbeat: an update can set a push endpoint. A new subscription receives messages
     /// and can push them anywhere, so creating one is part of `reconfigure`.
@@ -49,13 +84,21 @@ impl On<Gcp> for Queue {
             Set::Reconfigure => {
                 &[op::CREATE_SUBSCRIPTION, op::ATTACH_SUBSCRIPTION, op::PATCH_TOPIC, op::PATCH_SUBSCRIPTION]
             }
-            Set::Setup => {
-                &[op::GET_TOPIC_POLICY, op::SET_TOPIC_POLICY, op::GET_SUBSCRIPTION_POLICY, op::SET_SUBSCRIPTION_POLICY]
-            }
+            Set::Setup => &[
+                op::GET_TOPIC_POLICY,
+                op::SET_TOPIC_POLICY,
+                op::GET_SUBSCRIPTION_POLICY,
+                op::SET_SUBSCRIPTION_POLICY,
+                op::PATCH_DEAD_SUBSCRIPTION,
+            ],
             Set::DataRead => &[op::CONSUME],
             Set::DataWrite => &[op::PUBLISH],
             Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
         }
+    }
+
+    fn settings() -> &'static [Settings] {
+        SETTINGS
     }
 
     fn name(&self, placed: &Placed<'_, Gcp>, things: &mut Vec<(Scope, String)>) {

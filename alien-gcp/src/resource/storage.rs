@@ -3,7 +3,7 @@
 #[cfg(feature = "client")]
 pub(crate) mod calls;
 
-use alien_core::adapter::{On, Placed, Rows};
+use alien_core::adapter::{On, Placed, Rows, Settings};
 use alien_core::{Problem, Rule, Set, Storage};
 
 use crate::Gcp;
@@ -14,6 +14,29 @@ use crate::operations::Scope;
 /// The longest name of a bucket, in characters. Names are unique across Google Cloud, so it ends in the project's
 /// number (<https://docs.cloud.google.com/storage/docs/buckets#naming>).
 const MAX: usize = 63;
+
+/// <https://docs.cloud.google.com/storage/docs/json_api/v1/buckets>
+const SETTINGS: &[Settings] = &[
+    Settings::set_back(&[
+        "iamConfiguration.publicAccessPrevention",
+        "iamConfiguration.uniformBucketLevelAccess.enabled",
+        "versioning.enabled",
+        "lifecycle.rule",
+    ]),
+    Settings::customers(
+        "rules of its lifecycle beside that of the stack, until it is set again",
+        &["lifecycle.rule[]"],
+    ),
+    Settings::customers(
+        "how long what it holds is kept from being deleted, and after that",
+        &["retentionPolicy", "softDeletePolicy", "defaultEventBasedHold"],
+    ),
+    Settings::customers("the key that it is encrypted with", &["encryption"]),
+    Settings::customers("where its requests are logged", &["logging"]),
+    Settings::customers("what browsers do with it, of what those may read who may read it", &["cors", "website"]),
+    Settings::customers("what it costs, and whom", &["storageClass", "autoclass", "billing", "rpo"]),
+    Settings::customers("from which addresses it is reached", &["ipFilter"]),
+];
 
 impl On<Gcp> for Storage {
     /// Management gets no more than heartbeat: one permission covers lifecycle rules and harmless settings alike.
@@ -27,6 +50,10 @@ impl On<Gcp> for Storage {
             Set::DataWrite => &[op::CREATE_OBJECT, op::UPDATE_OBJECT, op::DELETE_OBJECT],
             Set::Management | Set::Logs | Set::Dispatch | Set::Invoke | Set::Run => &[],
         }
+    }
+
+    fn settings() -> &'static [Settings] {
+        SETTINGS
     }
 
     fn name(&self, placed: &Placed<'_, Gcp>, things: &mut Vec<(Scope, String)>) {

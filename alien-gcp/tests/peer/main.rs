@@ -14,6 +14,7 @@ mod conflict;
 mod described;
 mod erased;
 mod forbidden;
+mod mistakes;
 mod only_gcp;
 mod spare;
 mod tagged;
@@ -116,6 +117,9 @@ fn main() {
         trial("a_bucket_that_someone_changed_is_mended", |peer| {
             Box::pin(changed::a_bucket_that_someone_changed_is_mended(peer))
         }),
+        trial("every_setting_of_a_frozen_thing_is_set_back_or_the_customers", |peer| {
+            Box::pin(mistakes::every_setting_is_told_or_the_customers(peer))
+        }),
         trial("a_plan_reads_each_policy_once", |peer| Box::pin(changed::a_plan_reads_each_policy_once(peer))),
         trial("labels_of_the_vendors_decide_nothing", |peer| {
             Box::pin(changed::labels_of_the_vendors_decide_nothing(peer))
@@ -156,7 +160,8 @@ fn main() {
         trial("a_queue_starts_its_function", |peer| Box::pin(only_gcp::a_queue_starts_its_function(peer))),
         trial("every_field_that_an_update_can_write_has_its_fate", |peer| {
             Box::pin(adversary::every_field_has_its_fate(peer))
-        }),
+        })
+        .with_ignored_flag(alien_conformance::oracle::read("update-fields.json").is_none()),
         trial("what_is_wrong_is_told_before_anything_is_done", |peer| Box::pin(only_gcp::preflight_tells(peer))),
         trial("what_the_organisation_forbids_is_told_beforehand", |peer| {
             Box::pin(only_gcp::what_the_organisation_forbids_is_told_beforehand(peer))

@@ -1,12 +1,12 @@
 //! The calls for a table.
 
-use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt};
+use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt, State, field_drift};
 use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Kv, Result};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoverySpecification, ScalarAttributeType,
-    TableStatus, Tag, TimeToLiveSpecification, TimeToLiveStatus,
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoverySpecification,
+    PointInTimeRecoveryStatus, ScalarAttributeType, TableStatus, Tag, TimeToLiveSpecification, TimeToLiveStatus,
 };
 
 use crate::Aws;
@@ -36,13 +36,24 @@ impl Reconcile<Aws, Clients> for Kv {
             tags.extend(page.tags.unwrap_or_default());
             next = page.next_token;
             if next.is_none() {
-                return Ok(Observed::marked(
-                    arn,
-                    cx.deployment().owner(),
-                    tags.iter().map(|tag| (tag.key(), tag.value())),
-                ));
+                break;
             }
         }
+        let tags = tags.iter().map(|tag| (tag.key(), tag.value()));
+        let observed = Observed::marked(arn, cx.deployment().owner(), tags);
+        // What of its settings was changed is for the admin to see.
+        let (Observed::Own { state: State::Finished(_), .. }, false) = (&observed, cx.is_vendors()) else {
+            return Ok(observed);
+        };
+        let name = cx.name(Scope::Table)?;
+        let mut fields = Vec::new();
+        if !has_backups(cx, name).await? {
+            fields.push("PointInTimeRecovery");
+        }
+        if expiry(cx, name).await?.as_deref() != self.time_to_live() {
+            fields.push("TimeToLive");
+        }
+        Ok(observed.drifted(field_drift(&fields)))
     }
 
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
@@ -148,6 +159,34 @@ fn incomplete(error: BuildError) -> Error {
     Error::new(ErrorKind::Internal, error.to_string())
 }
 
+/// How long a table can be restored to, in days, unless somebody says otherwise
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PointInTimeRecoverySpecification.html>).
+const DAYS: i32 = 35;
+
+/// Whether there are backups from which every second of the last days can be restored.
+async fn has_backups(cx: Context<'_>, name: &str) -> Result<bool> {
+    let found = cx.call(&[op::DESCRIBE_CONTINUOUS_BACKUPS], || async {
+        cx.clients.dynamodb().describe_continuous_backups().table_name(name).send().await.map_err(failure)
+    });
+    let found = found.await?.continuous_backups_description;
+    let recovery = found.and_then(|found| found.point_in_time_recovery_description);
+    Ok(recovery.is_some_and(|recovery| {
+        recovery.point_in_time_recovery_status == Some(PointInTimeRecoveryStatus::Enabled)
+            && recovery.recovery_period_in_days.is_none_or(|days| days == DAYS)
+    }))
+}
+
+/// The attribute by which items expire; `None` if they do not.
+async fn expiry(cx: Context<'_>, name: &str) -> Result<Option<String>> {
+    let found = cx.call(&[op::DESCRIBE_TIME_TO_LIVE], || async {
+        cx.clients.dynamodb().describe_time_to_live().table_name(name).send().await.map_err(failure)
+    });
+    let found = found.await?.time_to_live_description.filter(|found| {
+        matches!(found.time_to_live_status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling))
+    });
+    Ok(found.and_then(|found| found.attribute_name))
+}
+
 /// Keeps backups from which every second of the last 35 days can be restored
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeRecovery.html>).
 async fn keep_backups(cx: Context<'_>, name: &str) -> Result<()> {
@@ -164,14 +203,8 @@ async fn keep_backups(cx: Context<'_>, name: &str) -> Result<()> {
 /// DynamoDB then accepts no other for up to an hour
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html>).
 async fn expire(cx: Context<'_>, kv: &Kv, name: &str) -> Result<()> {
-    let found = cx.call(&[op::DESCRIBE_TIME_TO_LIVE], || async {
-        cx.clients.dynamodb().describe_time_to_live().table_name(name).send().await.map_err(failure)
-    });
-    let found = found.await?.time_to_live_description;
-    let found = found.filter(|found| {
-        matches!(found.time_to_live_status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling))
-    });
-    let has = found.as_ref().and_then(|found| found.attribute_name());
+    let found = expiry(cx, name).await?;
+    let has = found.as_deref();
     let wanted = kv.time_to_live();
     if has == wanted {
         return Ok(());

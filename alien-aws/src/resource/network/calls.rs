@@ -18,7 +18,8 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use alien_core::adapter::{
-    DeploymentContext, Foreign, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, Subject, last,
+    DeploymentContext, Foreign, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, State, Subject,
+    field_drift, last,
 };
 use alien_core::{Data, Error, ErrorKind, Existing, Health, Heartbeat, Network, Result};
 use async_trait::async_trait;
@@ -87,6 +88,10 @@ impl Reconcile<Aws, Clients> for Network {
                 let tag = format!("{}={}", Marks::DEPLOYMENT, deployment.id);
                 let whose = format!("{whose} (if it is this deployment's, tag it and its parts with `{tag}` again)");
                 Observed::Foreign(Foreign::of(whose))
+            }
+            // What of its parts was changed is for the admin to see.
+            observed @ Observed::Own { state: State::Finished(_), .. } if !cx.is_vendors() => {
+                observed.drifted(drift(cx, id, self.range()).await?)
             }
             observed => observed,
         })
@@ -204,6 +209,45 @@ fn is_own(deployment: &DeploymentContext<Aws>, element: &Element) -> bool {
     owner.is_some_and(|(_, found)| found.parse() == Ok(deployment.id))
 }
 
+/// What of the parts of a network is not as it was made, but for its security group.
+async fn drift(cx: Context<'_>, vpc: &str, range: &str) -> Result<Option<String>> {
+    let mut fields = Vec::new();
+    let asked = params(&[("VpcId", vpc), ("Attribute", "enableDnsHostnames")]);
+    let names = ask(cx, &[op::DESCRIBE_VPC_ATTRIBUTE], &asked).await?;
+    if names.text("enableDnsHostnames/value") != Some("true") {
+        fields.push("vpc.EnableDnsHostnames");
+    }
+    let within = marked(cx.deployment(), cx.subject, Some(vpc))?;
+    let subnets = list(cx, SUBNETS, within.clone()).await?;
+    let due = quarters(range)?;
+    let is_due = |subnet: &Element| due.iter().any(|part| subnet.text("cidrBlock") == Some(part));
+    let subnets: Vec<String> = subnets.into_iter().filter(|(_, subnet)| is_due(subnet)).map(|(id, _)| id).collect();
+    if subnets.len() != due.len() {
+        fields.push("subnets");
+    }
+    let gateways = list(cx, GATEWAYS, marked(cx.deployment(), cx.subject, None)?).await?;
+    let gateway = gateways.first().filter(|(_, gateway)| is_attached(gateway, vpc)).map(|(id, _)| id.as_str());
+    if gateway.is_none() {
+        fields.push("internetGateway.Attachment");
+    }
+    let tables = list(cx, TABLES, within).await?;
+    let table = tables.first().map(|(_, table)| table);
+    let leads = |table: &Element| gateway.is_none_or(|gateway| has_route(table, gateway));
+    if !table.is_some_and(leads) {
+        fields.push("routeTable.Route");
+    }
+    let associated = table.map(|table| associations(table, "subnetId")).unwrap_or_default();
+    if !subnets.iter().all(|subnet| associated.contains(subnet)) {
+        fields.push("routeTable.Association");
+    }
+    Ok(field_drift(&fields))
+}
+
+/// Whether a route table has a route to a gateway, for all that is not in the network.
+fn has_route(table: &Element, gateway: &str) -> bool {
+    table.items("routeSet").any(|route| route.text("gatewayId") == Some(gateway))
+}
+
 /// Whether a security group accepts traffic from its own members.
 fn has_rule(id: &str, group: &Element) -> bool {
     let mut sources = group.items("ipPermissions").flat_map(|rule| rule.items("groups"));
@@ -273,9 +317,7 @@ impl Making<'_> {
     async fn routes(&self, subnets: &[String], gateway: &str) -> Result<()> {
         let Self { cx, vpc, .. } = *self;
         let found = list(cx, TABLES, self.within.clone()).await?.into_iter().next();
-        let has_route = found
-            .as_ref()
-            .is_some_and(|(_, table)| table.items("routeSet").any(|route| route.text("gatewayId") == Some(gateway)));
+        let has_route = found.as_ref().is_some_and(|(_, table)| has_route(table, gateway));
         let associated: BTreeSet<String> =
             found.iter().flat_map(|(_, table)| associations(table, "subnetId")).collect();
         let table = match found {

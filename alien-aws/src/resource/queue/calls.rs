@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 
-use alien_core::adapter::{Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt};
+use alien_core::adapter::{Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, State, field_drift};
 use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Queue, Result};
 use async_trait::async_trait;
 use aws_sdk_sqs::types::QueueAttributeName;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Aws;
 use crate::client::{Clients, Context, failure};
@@ -60,8 +60,19 @@ impl Reconcile<Aws, Clients> for Queue {
             return Ok(Observed::Foreign(whose.part(cx.full_name(Scope::Queue)?, "dead-letter queue")));
         }
         let missing = self.has_dead_letters() && dead.is_none();
-        let drift = missing.then(|| "its dead-letter queue is missing".to_owned());
-        Ok(look(cx, MAIN).await?.unwrap_or(Observed::Absent).drifted(drift))
+        let mut drift: Vec<String> =
+            missing.then(|| "its dead-letter queue is missing".to_owned()).into_iter().collect();
+        let observed = look(cx, MAIN).await?.unwrap_or(Observed::Absent);
+        // What of its settings was changed is for the admin to see.
+        if let (Observed::Own { state: State::Finished(_), .. }, false) = (&observed, cx.is_vendors()) {
+            let mut fields = changed(cx, MAIN, &attributes(self, redrive(cx, self)?)).await?;
+            if dead.is_some() {
+                let letters = changed(cx, DEAD, &dead_attributes()).await?;
+                fields.extend(letters.iter().map(|field| format!("deadLetters.{field}")));
+            }
+            drift.extend(field_drift(&fields.iter().map(String::as_str).collect::<Vec<_>>()));
+        }
+        Ok(observed.drifted(drift))
     }
 
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
@@ -73,30 +84,14 @@ impl Reconcile<Aws, Clients> for Queue {
     }
 
     async fn configure(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
-        let redrive = match self.dead_letters_after() {
-            Some(deliveries) => {
-                dead_letters(cx, marks).await?;
-                // A number as text: SQS accepts both, and returns text.
-                let policy = json!({
-                    "deadLetterTargetArn": cx.full_name(Scope::DeadLetters)?,
-                    "maxReceiveCount": deliveries.to_string(),
-                });
-                policy.to_string()
-            }
-            // Removes the redrive policy. A dead-letter queue of an earlier release stays: it may hold messages.
-            None => String::new(),
-        };
+        if self.has_dead_letters() {
+            dead_letters(cx, marks).await?;
+        }
         let name = cx.name(Scope::Queue)?;
         // The queue was just created or found: if it is missing, it has not propagated yet.
         let found = cx.call(&MAIN.url, || async { find(cx, name).await.propagating() });
         let url = found.await?;
-        let wanted = [
-            (QueueAttributeName::VisibilityTimeout, self.visibility_timeout_seconds().to_string()),
-            (QueueAttributeName::MessageRetentionPeriod, self.retention_seconds().to_string()),
-            (QueueAttributeName::SqsManagedSseEnabled, "true".to_owned()),
-            (QueueAttributeName::RedrivePolicy, redrive),
-        ];
-        set(cx, MAIN, &url, wanted).await?;
+        set(cx, MAIN, &url, attributes(self, redrive(cx, self)?)).await?;
         tag(cx, MAIN, &url, tags(marks.all(name))).await
     }
 
@@ -193,11 +188,69 @@ async fn dead_letters(cx: Context<'_>, marks: &Marks) -> Result<()> {
             url
         }
     };
-    let wanted = [
+    set(cx, DEAD, &url, dead_attributes()).await
+}
+
+/// The attributes of the queue, as the stack says.
+fn attributes(queue: &Queue, redrive: String) -> [(QueueAttributeName, String); 4] {
+    [
+        (QueueAttributeName::VisibilityTimeout, queue.visibility_timeout_seconds().to_string()),
+        (QueueAttributeName::MessageRetentionPeriod, queue.retention_seconds().to_string()),
+        (QueueAttributeName::SqsManagedSseEnabled, "true".to_owned()),
+        (QueueAttributeName::RedrivePolicy, redrive),
+    ]
+}
+
+/// The attributes of the dead-letter queue.
+fn dead_attributes() -> [(QueueAttributeName, String); 2] {
+    [
         (QueueAttributeName::MessageRetentionPeriod, DEAD_LETTER_RETENTION.to_string()),
         (QueueAttributeName::SqsManagedSseEnabled, "true".to_owned()),
-    ];
-    set(cx, DEAD, &url, wanted).await
+    ]
+}
+
+/// The policy by which messages go to the dead-letter queue. An empty one removes it; a dead-letter queue of an earlier
+/// release stays, since it may hold messages.
+fn redrive(cx: Context<'_>, queue: &Queue) -> Result<String> {
+    let Some(deliveries) = queue.dead_letters_after() else { return Ok(String::new()) };
+    // A number as text: SQS accepts both, and returns text.
+    let policy = json!({
+        "deadLetterTargetArn": cx.full_name(Scope::DeadLetters)?,
+        "maxReceiveCount": deliveries.to_string(),
+    });
+    Ok(policy.to_string())
+}
+
+/// The attributes of one of the two queues that are not as they should be.
+async fn changed(cx: Context<'_>, rows: &'static Rows, wanted: &[(QueueAttributeName, String)]) -> Result<Vec<String>> {
+    let url = url(cx, rows).await?;
+    let names: Vec<QueueAttributeName> = wanted.iter().map(|(name, _)| name.clone()).collect();
+    let names = [names, vec![QueueAttributeName::KmsMasterKeyId]].concat();
+    let found = cx.call(&rows.attributes, || async {
+        let call = cx.clients.sqs().get_queue_attributes().queue_url(&url).set_attribute_names(Some(names.clone()));
+        call.send().await.map_err(failure)
+    });
+    let found = found.await?.attributes.unwrap_or_default();
+    let is = |name: &QueueAttributeName| found.get(name).map_or("", String::as_str);
+    // Under a key of the customer's a queue is encrypted too, and then SQS's own encryption is off.
+    let has_key = !is(&QueueAttributeName::KmsMasterKeyId).is_empty();
+    let same = |(name, due): &&(QueueAttributeName, String)| match name {
+        QueueAttributeName::RedrivePolicy => same_redrive(is(name), due),
+        QueueAttributeName::SqsManagedSseEnabled => has_key || is(name) == due,
+        _ => is(name) == due,
+    };
+    Ok(wanted.iter().filter(|attribute| !same(attribute)).map(|(name, _)| name.as_str().to_owned()).collect())
+}
+
+/// Whether two redrive policies send the same messages to the same queue. The number of deliveries is a number or a text.
+fn same_redrive(found: &str, due: &str) -> bool {
+    let read = |text: &str| {
+        let policy: Value = serde_json::from_str(text).ok()?;
+        let most = policy.get("maxReceiveCount")?;
+        let most = most.as_str().map_or_else(|| most.to_string(), str::to_owned);
+        Some((policy.get("deadLetterTargetArn")?.as_str()?.to_owned(), most))
+    };
+    read(found) == read(due)
 }
 
 /// Writes tags, beside those that are there.

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt};
+use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt, State, field_drift};
 use alien_core::{Data, ErrorKind, Health, Heartbeat, Result, Storage};
 use async_trait::async_trait;
 use aws_sdk_s3::types::{
@@ -16,7 +16,7 @@ use aws_sdk_s3::types::{
 };
 
 use super::bucket::{Bucket, incomplete};
-use super::closing::close;
+use super::closing::{close, opened};
 use super::emptying::{delete_if_empty, empty};
 use crate::Aws;
 use crate::client::{Clients, Context, failure};
@@ -32,7 +32,14 @@ impl Reconcile<Aws, Clients> for Storage {
         }
         let tags = tags(cx, &bucket).await?;
         let tags = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        Ok(Observed::marked(cx.full_name(Scope::Bucket)?, cx.deployment().owner(), tags))
+        let observed = Observed::marked(cx.full_name(Scope::Bucket)?, cx.deployment().owner(), tags);
+        // What of its settings was changed is for the admin to see.
+        match observed {
+            Observed::Own { state: State::Finished(_), .. } if !cx.is_vendors() => {
+                Ok(observed.drifted(drift(cx, &bucket).await?))
+            }
+            observed => Ok(observed),
+        }
     }
 
     async fn create(&self, cx: Context<'_>, marks: &Marks) -> Result<()> {
@@ -128,6 +135,37 @@ fn tag_set(tags: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Tag>>
     tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build().map_err(incomplete)).collect()
 }
 
+/// What of a bucket's settings is not as the stack says.
+async fn drift(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<Option<String>> {
+    let mut fields = opened(cx, bucket).await?;
+    let is_versioned = versioning(cx, bucket).await? == Some(BucketVersioningStatus::Enabled);
+    if is_versioned != bucket.storage.is_versioned() {
+        fields.push("Versioning");
+    }
+    if expiry(cx, bucket).await? != bucket.storage.expiry_days() {
+        fields.push("Lifecycle");
+    }
+    Ok(field_drift(&fields))
+}
+
+/// After how many days objects expire by the rule of the deployment; `None` if there is none that holds.
+async fn expiry(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<Option<u32>> {
+    let Some(rules) = lifecycle(cx, bucket).await? else { return Ok(None) };
+    let own = rules.into_iter().find(|rule| rule.id() == Some(EXPIRY) && rule.status == ExpirationStatus::Enabled);
+    // Whom a filter leaves out does not expire.
+    let own = own.filter(|rule| rule.filter().is_none_or(|filter| filter.prefix().is_none_or(str::is_empty)));
+    Ok(own.and_then(|rule| u32::try_from(rule.expiration?.days?).ok()))
+}
+
+/// The rules of the bucket's lifecycle; `None` if it has none.
+async fn lifecycle(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<Option<Vec<LifecycleRule>>> {
+    let found = cx.call(&[op::GET_BUCKET_LIFECYCLE], || async {
+        let call = cx.clients.s3().get_bucket_lifecycle_configuration().bucket(bucket.name);
+        call.expected_bucket_owner(bucket.owner).send().await.map_err(failure)
+    });
+    Ok(found.await.optional()?.map(|found| found.rules.unwrap_or_default()))
+}
+
 /// Enables or suspends versioning. A bucket that had versioning once cannot go back to having none
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/Versioning.html>).
 async fn version(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
@@ -154,13 +192,16 @@ async fn versioning(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<Option<Bucke
     Ok(found.await?.status)
 }
 
+/// The id of the deployment's own rule of a lifecycle.
+const EXPIRY: &str = "alien-expiry";
+
 /// Sets or removes the expiry of objects. Old versions of replaced and expired objects are kept: the stack asks for
 /// them.
 async fn expire(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     let Some(days) = bucket.storage.expiry_days() else { return never_expire(cx, bucket).await };
     let expiration = LifecycleExpiration::builder().days(i32::try_from(days).unwrap_or(i32::MAX)).build();
     let rule = LifecycleRule::builder()
-        .id("alien-expiry")
+        .id(EXPIRY)
         .status(ExpirationStatus::Enabled)
         .filter(LifecycleRuleFilter::builder().prefix("").build())
         .expiration(expiration)
@@ -175,11 +216,7 @@ async fn expire(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
 }
 
 async fn never_expire(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
-    let found = cx.call(&[op::GET_BUCKET_LIFECYCLE], || async {
-        let call = cx.clients.s3().get_bucket_lifecycle_configuration().bucket(bucket.name);
-        call.expected_bucket_owner(bucket.owner).send().await.map_err(failure)
-    });
-    if found.await.optional()?.is_none() {
+    if lifecycle(cx, bucket).await?.is_none() {
         return Ok(());
     }
     // DeleteBucketLifecycle takes the permission to put a lifecycle

@@ -52,16 +52,55 @@ pub(super) async fn close(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     deny_without_tls(cx, bucket).await
 }
 
-/// Adds the statement of the deployment to the bucket's policy. Statements of others stay.
-async fn deny_without_tls(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
+/// What somebody changed of that which keeps the bucket closed.
+pub(super) async fn opened(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<Vec<&'static str>> {
+    let &Bucket { name, owner, .. } = bucket;
+    let found = cx.call(&[op::GET_BUCKET_PUBLIC_ACCESS_BLOCK], || async {
+        let call = cx.clients.s3().get_public_access_block().bucket(name).expected_bucket_owner(owner);
+        call.send().await.map_err(failure)
+    });
+    let blocked = found.await.optional()?.and_then(|found| found.public_access_block_configuration);
+    let blocks = |of: fn(&PublicAccessBlockConfiguration) -> Option<bool>| blocked.as_ref().and_then(of) == Some(true);
+    let mut opened = Vec::new();
+    let flags: [(fn(&PublicAccessBlockConfiguration) -> Option<bool>, _); 4] = [
+        (PublicAccessBlockConfiguration::block_public_acls, "PublicAccessBlock.BlockPublicAcls"),
+        (PublicAccessBlockConfiguration::block_public_policy, "PublicAccessBlock.BlockPublicPolicy"),
+        (PublicAccessBlockConfiguration::ignore_public_acls, "PublicAccessBlock.IgnorePublicAcls"),
+        (PublicAccessBlockConfiguration::restrict_public_buckets, "PublicAccessBlock.RestrictPublicBuckets"),
+    ];
+    opened.extend(flags.into_iter().filter_map(|(of, field)| (!blocks(of)).then_some(field)));
+    let found = cx.call(&[op::GET_BUCKET_OWNERSHIP], || async {
+        let call = cx.clients.s3().get_bucket_ownership_controls().bucket(name).expected_bucket_owner(owner);
+        call.send().await.map_err(failure)
+    });
+    let controls = found.await.optional()?.and_then(|found| found.ownership_controls);
+    let enforced = |rule: &OwnershipControlsRule| rule.object_ownership == ObjectOwnership::BucketOwnerEnforced;
+    if !controls.is_some_and(|controls| !controls.rules.is_empty() && controls.rules.iter().all(enforced)) {
+        opened.push("OwnershipControls");
+    }
+    let own = tls_only(cx.full_name(Scope::Bucket)?, cx.full_name(Scope::Objects)?);
+    // A policy that cannot be read does not have the statement.
+    if extended(policy(cx, bucket).await?.as_deref(), own).ok().flatten().is_some() {
+        opened.push("Policy");
+    }
+    Ok(opened)
+}
+
+/// The bucket's policy; `None` if it has none.
+async fn policy(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<Option<String>> {
     let &Bucket { name, owner, .. } = bucket;
     let found = cx.call(&[op::GET_BUCKET_POLICY], || async {
         let call = cx.clients.s3().get_bucket_policy().bucket(name).expected_bucket_owner(owner);
         call.send().await.map_err(failure)
     });
-    let found = found.await.optional()?.and_then(|found| found.policy);
+    Ok(found.await.optional()?.and_then(|found| found.policy))
+}
+
+/// Adds the statement of the deployment to the bucket's policy. Statements of others stay.
+async fn deny_without_tls(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
+    let &Bucket { name, owner, .. } = bucket;
     let own = tls_only(cx.full_name(Scope::Bucket)?, cx.full_name(Scope::Objects)?);
-    let Some(policy) = extended(found.as_deref(), own)? else { return Ok(()) };
+    let Some(policy) = extended(policy(cx, bucket).await?.as_deref(), own)? else { return Ok(()) };
     let done = cx.call(&[op::PUT_BUCKET_POLICY], || async {
         let call = cx.clients.s3().put_bucket_policy().bucket(name).expected_bucket_owner(owner);
         call.policy(policy.clone()).send().await.map_err(failure)

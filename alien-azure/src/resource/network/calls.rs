@@ -124,7 +124,16 @@ impl Reconcile<Azure, Clients> for Network {
             return Err(Error::new(ErrorKind::Rejected, format!("{what}; {help}")));
         }
         let wanted = LIFECYCLES.into_iter().zip(subnets(self)?);
-        for (lifecycle, subnet) in wanted.filter(|(lifecycle, _)| !found.takes(lifecycle.name())) {
+        for (lifecycle, mut subnet) in wanted.filter(|(lifecycle, _)| !found.takes(lifecycle.name())) {
+            // A PUT writes a subnet as a whole: what the customer chose of one that is there is sent with it.
+            if let Some(Value::Object(chosen)) =
+                found.subnet(lifecycle.name()).and_then(|found| found.get("properties"))
+                && let Some(Value::Object(due)) = subnet.get_mut("properties")
+            {
+                let mut all = chosen.clone();
+                all.append(due);
+                *due = all;
+            }
             let _turn = cx.clients.network.lock().await;
             let subnet_id = [id, "/subnets/", lifecycle.name()].concat();
             cx.call(&[op::PUT_SUBNET], || async { cx.clients.put(&subnet_id, &subnet).await }).await?;

@@ -3,7 +3,7 @@
 //! A queue cannot have tags. It is ours if the namespace is, because only this library creates queues there. One call
 //! sets everything, so a queue is finished if its settings match the stack.
 
-use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt, State, Subject};
+use alien_core::adapter::{Marks, Observed, Operate, Reconcile, Removal, ResultExt, State, Subject, field_drift};
 use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Queue, Result};
 use async_trait::async_trait;
 use jiff::{Span, SpanRelativeTo};
@@ -45,6 +45,8 @@ struct Says {
     lock_duration: String,
     default_message_time_to_live: String,
     max_delivery_count: u32,
+    dead_lettering_on_message_expiration: bool,
+    auto_delete_on_idle: Option<String>,
     status: String,
     forward_to: Option<String>,
     forward_dead_lettered_messages_to: Option<String>,
@@ -67,9 +69,38 @@ fn deliveries(queue: &Queue) -> u32 {
 }
 
 fn is_set(found: &Says, queue: &Queue) -> bool {
-    seconds(&found.lock_duration) == Some(i64::from(queue.visibility_timeout_seconds()))
-        && seconds(&found.default_message_time_to_live) == Some(i64::from(queue.retention_seconds()))
-        && found.max_delivery_count == deliveries(queue)
+    unlike(found, queue).next().is_none()
+}
+
+/// The settings that are not as the stack says.
+fn unlike(found: &Says, queue: &Queue) -> impl Iterator<Item = &'static str> {
+    let is_other = |found: &str, wanted: u32| seconds(found) != Some(i64::from(wanted));
+    let is_unlike = [
+        (is_other(&found.lock_duration, queue.visibility_timeout_seconds()), "lockDuration"),
+        (is_other(&found.default_message_time_to_live, queue.retention_seconds()), "defaultMessageTimeToLive"),
+        (found.max_delivery_count != deliveries(queue), "maxDeliveryCount"),
+    ];
+    is_unlike.into_iter().filter_map(|(is, field)| is.then_some(field))
+}
+
+/// The settings that no stack says, and that are not as they are made.
+fn odd(found: &Says) -> impl Iterator<Item = &'static str> {
+    // A queue that is never deleted has a time that is too long for a calendar.
+    let goes = found.auto_delete_on_idle.as_deref().and_then(seconds).is_some();
+    let is_odd = [
+        (found.dead_lettering_on_message_expiration, "deadLetteringOnMessageExpiration"),
+        (goes, "autoDeleteOnIdle"),
+        (["Disabled", "SendDisabled", "ReceiveDisabled"].contains(&found.status.as_str()), "status"),
+    ];
+    is_odd.into_iter().filter_map(|(is, field)| is.then_some(field))
+}
+
+/// How a queue is not as it was set. What a stack says is told with it: the record tells whether the stack said that before.
+fn drift(found: &Says, queue: &Queue) -> Option<String> {
+    let fields: Vec<&str> = unlike(found, queue).chain(odd(found)).collect();
+    let ways = astray(found).map(str::to_owned).into_iter().chain(field_drift(&fields));
+    let ways: Vec<String> = ways.collect();
+    (!ways.is_empty()).then(|| ways.join("; "))
 }
 
 /// Whether messages are forwarded: we never set that, so somebody else did.
@@ -99,8 +130,7 @@ impl Reconcile<Azure, Clients> for Queue {
         let Some(found) = look(cx).await.optional()? else { return Ok(Observed::Absent) };
         let id = cx.full_name(Scope::Queue)?.to_owned();
         let state = if is_set(&found.properties, self) { State::Matches } else { State::Differs };
-        let drift = astray(&found.properties).map(str::to_owned);
-        Ok(Observed::Own { id, state, drift })
+        Ok(Observed::Own { id, state, drift: drift(&found.properties, self) })
     }
 
     async fn create(&self, cx: Context<'_>, _: &Marks) -> Result<()> {
@@ -116,7 +146,7 @@ impl Reconcile<Azure, Clients> for Queue {
             return Ok(());
         }
         let found = look(cx).await?.properties;
-        if !is_set(&found, self) || astray(&found).is_some() {
+        if drift(&found, self).is_some() {
             put(cx, self).await?;
         }
         admit(cx).await

@@ -29,7 +29,26 @@ struct Found {
 struct Says {
     provisioning_state: String,
     disable_local_auth: bool,
+    minimum_tls_version: Option<String>,
 }
+
+impl Found {
+    /// How the namespace is more open than it should be; `None` if it is not.
+    fn open(&self) -> Option<&'static str> {
+        let says = &self.properties;
+        if !says.disable_local_auth {
+            Some("its keys are on")
+        } else if says.minimum_tls_version.as_deref().is_some_and(|least| least < LEAST_TLS) {
+            Some("it can be used with an old version of TLS")
+        } else {
+            None
+        }
+    }
+}
+
+/// The oldest version of TLS that a namespace takes
+/// (<https://learn.microsoft.com/azure/service-bus-messaging/transport-layer-security-enforce-minimum-version>).
+const LEAST_TLS: &str = "1.2";
 
 impl State for Found {
     fn state(&self) -> &str {
@@ -55,7 +74,7 @@ async fn look(cx: Context<'_>) -> Result<Found> {
 pub(crate) async fn observe(cx: Context<'_>) -> Result<Observed> {
     let found = look(cx).await.optional()?.filter(|found| !settle::is_going(found));
     let Some(found) = found else { return Ok(Observed::Absent) };
-    let drift = (!found.properties.disable_local_auth).then(|| "its keys are on".to_owned());
+    let drift = found.open().map(str::to_owned);
     Ok(tags::observed(cx.deployment(), id(cx), found.tags.as_ref()).drifted(drift))
 }
 
@@ -67,8 +86,8 @@ pub(crate) async fn make(cx: Context<'_>, marks: &Marks) -> Result<bool> {
         tags::usable(cx.deployment(), &id, found.tags.as_ref(), marks)?;
         if !settle::is_going(&found) {
             let found = settle::made(cx, PATIENCE, || look(cx)).await?;
-            if !found.properties.disable_local_auth {
-                let closed = json!({ "properties": { "disableLocalAuth": true } });
+            if found.open().is_some() {
+                let closed = json!({ "properties": { "disableLocalAuth": true, "minimumTlsVersion": LEAST_TLS } });
                 cx.call(&[op::CLOSE_NAMESPACE], || async { cx.clients.patch(&id, &closed).await }).await?;
                 settle::made(cx, PATIENCE, || look(cx)).await?;
             }
@@ -80,7 +99,7 @@ pub(crate) async fn make(cx: Context<'_>, marks: &Marks) -> Result<bool> {
         "location": cx.target().location,
         "tags": tags::unfinished(Tags::new(), marks, last(&id)),
         "sku": { "name": "Standard", "tier": "Standard" },
-        "properties": { "disableLocalAuth": true, "minimumTlsVersion": "1.2" },
+        "properties": { "disableLocalAuth": true, "minimumTlsVersion": LEAST_TLS },
     });
     cx.call(&[op::PUT_NAMESPACE], || async { cx.clients.put(&id, &body).await }).await?;
     settle::made(cx, PATIENCE, || look(cx)).await?;

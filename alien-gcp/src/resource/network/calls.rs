@@ -5,7 +5,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use alien_core::adapter::{Marks, Observed, Operate, Operation as Row, Reconcile, Removal, ResultExt};
+use alien_core::adapter::{Marks, Observed, Operate, Operation as Row, Reconcile, Removal, ResultExt, field_drift};
 use alien_core::{Data, Error, ErrorKind, Existing, Health, Heartbeat, Network, Result};
 use async_trait::async_trait;
 use google_cloud_compute_v1::model::firewall::{Allowed, Direction};
@@ -86,6 +86,30 @@ async fn look_at_rule(cx: Context<'_>) -> Result<Firewall> {
     .await
 }
 
+/// The priority that a firewall rule has by default (<https://docs.cloud.google.com/firewall/docs/firewalls#priority_order_for_firewall_rules>).
+const PRIORITY: i32 = 1000;
+
+/// Every protocol, as firewall rules name them together.
+const EVERY_PROTOCOL: &str = "all";
+
+/// Whether code in a subnetwork reaches Google's own services without a public address.
+fn reaches_google(subnetwork: &Subnetwork) -> bool {
+    subnetwork.private_ip_google_access == Some(true)
+}
+
+/// How a subnetwork and the firewall rule differ from what the stack says of them.
+fn changed(network: &Network, subnetwork: &Subnetwork, rule: &Firewall) -> Option<String> {
+    let allows = |allowed: &Allowed| (allowed.ip_protocol.as_deref(), allowed.ports.len()) == (Some(EVERY_PROTOCOL), 0);
+    let is_changed = [
+        (!reaches_google(subnetwork), "subnetwork.privateIpGoogleAccess"),
+        (rule.source_ranges != [network.range()], "firewall.sourceRanges"),
+        (rule.allowed.len() != 1 || !rule.allowed.iter().all(allows), "firewall.allowed"),
+        (rule.disabled == Some(true), "firewall.disabled"),
+        (rule.priority.is_some_and(|priority| priority != PRIORITY), "firewall.priority"),
+    ];
+    field_drift(&is_changed.into_iter().filter_map(|(is, field)| is.then_some(field)).collect::<Vec<_>>())
+}
+
 #[async_trait]
 impl Reconcile<Gcp, Clients> for Network {
     async fn observe(&self, cx: Context<'_>) -> Result<Observed> {
@@ -100,18 +124,16 @@ impl Reconcile<Gcp, Clients> for Network {
         let observed =
             Observed::marked(id, cx.deployment().owner(), description::marks(&found.description.unwrap_or_default()));
         let Observed::Own { .. } = observed else { return Ok(observed) };
-        if look_at_subnetwork(cx).await.optional()?.is_none() {
-            return Ok(observed);
-        }
+        let Some(subnetwork) = look_at_subnetwork(cx).await.optional()? else { return Ok(observed) };
         Ok(match look_at_rule(cx).await.optional()? {
             None => observed,
             Some(rule) => match Observed::marked(
                 id,
                 cx.deployment().owner(),
-                description::marks(&rule.description.unwrap_or_default()),
+                description::marks(rule.description.as_deref().unwrap_or_default()),
             ) {
                 Observed::Foreign(whose) => Observed::Foreign(whose.part(id, "firewall rule")),
-                finished => finished,
+                finished => finished.drifted(changed(self, &subnetwork, &rule)),
             },
         })
     }
@@ -145,7 +167,18 @@ impl Reconcile<Gcp, Clients> for Network {
             let what = format!("its address range is `{has}`, and cannot be changed to `{range}`");
             return Err(Error::new(ErrorKind::Rejected, format!("{what}; add a network with another id")));
         }
-        admit(cx).await?;
+        if reaches_google(&found) {
+            admit(cx).await?;
+        } else {
+            let wanted = Subnetwork::new().set_private_ip_google_access(true);
+            let wanted = &wanted.set_or_clear_fingerprint(found.fingerprint);
+            let started = cx.call(&[op::PATCH_SUBNETWORK], || async move {
+                let call = cx.clients.subnetworks().await?.patch().set_project(project(cx)).set_region(region(cx));
+                call.set_subnetwork(name).set_body(wanted.clone()).send().await.map_err(failure)
+            });
+            finished(cx, Where::InRegion, started.await?).await?;
+            admit(cx).await?;
+        }
         // Allows traffic between members of the network. Every network denies all other incoming traffic by default
         // (<https://docs.cloud.google.com/firewall/docs/firewalls#default_firewall_rules>).
         let rule = Firewall::new()
@@ -153,7 +186,9 @@ impl Reconcile<Gcp, Clients> for Network {
             .set_network(path)
             .set_direction(Direction::Ingress)
             .set_source_ranges([range])
-            .set_allowed([Allowed::new().set_ip_protocol("all")]);
+            .set_allowed([Allowed::new().set_ip_protocol(EVERY_PROTOCOL)])
+            .set_priority(PRIORITY)
+            .set_disabled(false);
         if look_at_rule(cx).await.optional()?.is_none() {
             let rule = rule.clone().set_description(description::of(&marks.ownership(name)));
             let started = cx.call(&[op::CREATE_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {

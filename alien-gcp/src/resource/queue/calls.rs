@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use alien_core::adapter::{Foreign, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, State};
+use alien_core::adapter::{
+    Foreign, Marks, Observed, Operate, Operation, Reconcile, Removal, ResultExt, State, field_drift,
+};
 use alien_core::{Data, Error, ErrorKind, Health, Heartbeat, Queue, Resource, Result};
 use async_trait::async_trait;
 use google_cloud_pubsub::model::{DeadLetterPolicy, ExpirationPolicy, PushConfig, Subscription, Topic};
@@ -75,11 +77,11 @@ impl Reconcile<Gcp, Clients> for Queue {
                 Some("its messages are pushed to an endpoint that the stack does not name".to_owned())
             }
             Some(found) if self.has_dead_letters() => match lost_dead_letters(cx, &found).await? {
-                DeadLetters::Kept => None,
+                DeadLetters::Kept => changed(self, &found),
                 DeadLetters::Lost(how) => Some(how),
                 DeadLetters::Foreign(whose, what) => return Ok(Observed::Foreign(whose.part(id, what))),
             },
-            Some(_) => None,
+            Some(found) => changed(self, &found),
         }))
     }
 
@@ -97,8 +99,7 @@ impl Reconcile<Gcp, Clients> for Queue {
         }
         let (name, topic) = (subscription(cx)?, topic(cx)?);
         let visibility = i32::try_from(super::deadline(self)).unwrap_or(i32::MAX);
-        let dead = self.dead_letters_after().map(|deliveries| {
-            let deliveries = i32::try_from(deliveries).unwrap_or(i32::MAX);
+        let dead = deliveries(self).map(|deliveries| {
             Ok::<_, Error>(
                 DeadLetterPolicy::new()
                     .set_dead_letter_topic(dead_letters(cx)?.0)
@@ -119,8 +120,9 @@ impl Reconcile<Gcp, Clients> for Queue {
             let on = Guarded { subject: cx.subject, scope: Scope::Subscription, name };
             policy::change(cx, on, |policy| bind_one(policy, SUBSCRIBER, &mover(cx))).await?;
         }
-        let mut fields =
-            vec!["ack_deadline_seconds", "message_retention_duration", "expiration_policy", "dead_letter_policy"];
+        let mut fields = vec!["ack_deadline_seconds", "dead_letter_policy"];
+        fields.extend(["message_retention_duration", "expiration_policy"]);
+        fields.extend(EXPORTS);
         // The function itself sets the endpoint of a push to it.
         let wanted = if is_pushed(cx)? {
             wanted
@@ -190,6 +192,39 @@ impl Operate<Gcp, Clients> for Queue {
 
 fn pushes(subscription: &Subscription) -> bool {
     subscription.push_config.as_ref().is_some_and(|push| !push.push_endpoint.is_empty())
+}
+
+/// The fields by which a subscription gives its messages to other services. A set-up empties them.
+const EXPORTS: [&str; 3] = ["bigquery_config", "cloud_storage_config", "bigtable_config"];
+
+fn deliveries(queue: &Queue) -> Option<i32> {
+    queue.dead_letters_after().map(|deliveries| i32::try_from(deliveries).unwrap_or(i32::MAX))
+}
+
+/// How a subscription differs from what the stack says of it.
+fn changed(queue: &Queue, found: &Subscription) -> Option<String> {
+    let after = found.dead_letter_policy.as_ref().map(|policy| policy.max_delivery_attempts);
+    let is_changed = [
+        (found.ack_deadline_seconds != i32::try_from(super::deadline(queue)).unwrap_or(i32::MAX), "ackDeadlineSeconds"),
+        (after != deliveries(queue), "deadLetterPolicy"),
+    ];
+    let own = is_changed.into_iter().filter_map(|(is, field)| is.then_some(field));
+    let fields: Vec<&str> = own.chain(misused(found, i64::from(queue.retention_seconds()))).collect();
+    field_drift(&fields)
+}
+
+/// What somebody changed of how long a subscription keeps its messages, and of whom it gives them to.
+fn misused(found: &Subscription, retention: i64) -> impl Iterator<Item = &'static str> {
+    let kept = found.message_retention_duration.as_ref().map(Duration::seconds);
+    let is_changed = [
+        (kept != Some(retention), "messageRetentionDuration"),
+        // Without a time in it, the policy says that the subscription never expires.
+        (found.expiration_policy.as_ref().is_none_or(|policy| policy.ttl.is_some()), "expirationPolicy"),
+        (found.bigquery_config.is_some(), "bigqueryConfig"),
+        (found.cloud_storage_config.is_some(), "cloudStorageConfig"),
+        (found.bigtable_config.is_some(), "bigtableConfig"),
+    ];
+    is_changed.into_iter().filter_map(|(is, field)| is.then_some(field))
 }
 
 async fn look_at_topic(cx: Context<'_>, row: Row, name: &str) -> Result<Topic> {
@@ -314,8 +349,30 @@ async fn keep_dead_letters(cx: Context<'_>, marks: &Marks) -> Result<()> {
         .set_message_retention_duration(Duration::clamp(DEAD_LETTER_RETENTION, 0))
         .set_expiration_policy(ExpirationPolicy::new());
     subscribe(cx, &wanted, marks).await?;
+    let found = look(cx, op::GET_DEAD_SUBSCRIPTION, &wanted.name).await?;
+    if misused_letters(&found).is_some() {
+        let wanted = wanted.set_push_config(PushConfig::new());
+        let kept = ["message_retention_duration", "expiration_policy", "push_config"];
+        let mask = FieldMask::default().set_paths(kept.into_iter().chain(EXPORTS));
+        cx.call(&[op::PATCH_DEAD_SUBSCRIPTION], || async {
+            let call = cx.clients.subscriptions().await?.update_subscription().set_subscription(wanted.clone());
+            call.set_update_mask(mask.clone()).send().await.map_err(failure)
+        })
+        .await?;
+    }
     let on = Guarded { subject: cx.subject, scope: Scope::Topic, name: &dead };
     policy::change(cx, on, |policy| bind_one(policy, PUBLISHER, &mover(cx))).await
+}
+
+/// What somebody changed of the subscription that keeps dead letters.
+fn misused_letters(kept: &Subscription) -> Option<String> {
+    let push = pushes(kept).then_some("pushConfig");
+    let fields: Vec<String> = push
+        .into_iter()
+        .chain(misused(kept, DEAD_LETTER_RETENTION))
+        .map(|field| format!("deadLetters.{field}"))
+        .collect();
+    field_drift(&fields.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// What is so of that which keeps dead letters.
@@ -345,6 +402,9 @@ async fn lost_dead_letters(cx: Context<'_>, found: &Subscription) -> Result<Dead
     };
     if let Some(whose) = foreign(cx, &kept.labels) {
         return Ok(DeadLetters::Foreign(whose, "subscription for dead letters"));
+    }
+    if let Some(how) = misused_letters(&kept) {
+        return Ok(DeadLetters::Lost(how));
     }
     let forwards = [(Scope::Topic, dead.as_str(), PUBLISHER), (Scope::Subscription, &found.name, SUBSCRIBER)];
     for (scope, name, role) in forwards {
