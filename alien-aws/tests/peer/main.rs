@@ -1,7 +1,12 @@
 //! AWS on a peer that is not ours: ministack, which enforces IAM. Where it cannot be had, the tests are reported as
 //! ignored; with `ALIEN_PEERS=required` they fail.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests says what is wrong by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a suite of tests says what is wrong by panicking"
+)]
 
 mod buckets;
 #[path = "../recorded/clock.rs"]

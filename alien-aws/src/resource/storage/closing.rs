@@ -52,6 +52,9 @@ pub(super) async fn close(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<()> {
     deny_without_tls(cx, bucket).await
 }
 
+/// One of the four blocks of public access.
+type Flag = fn(&PublicAccessBlockConfiguration) -> Option<bool>;
+
 /// What somebody changed of that which keeps the bucket closed.
 pub(super) async fn opened(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<Vec<&'static str>> {
     let &Bucket { name, owner, .. } = bucket;
@@ -60,9 +63,9 @@ pub(super) async fn opened(cx: Context<'_>, bucket: &Bucket<'_>) -> Result<Vec<&
         call.send().await.map_err(failure)
     });
     let blocked = found.await.optional()?.and_then(|found| found.public_access_block_configuration);
-    let blocks = |of: fn(&PublicAccessBlockConfiguration) -> Option<bool>| blocked.as_ref().and_then(of) == Some(true);
+    let blocks = |of: Flag| blocked.as_ref().and_then(of) == Some(true);
     let mut opened = Vec::new();
-    let flags: [(fn(&PublicAccessBlockConfiguration) -> Option<bool>, _); 4] = [
+    let flags: [(Flag, &str); 4] = [
         (PublicAccessBlockConfiguration::block_public_acls, "PublicAccessBlock.BlockPublicAcls"),
         (PublicAccessBlockConfiguration::block_public_policy, "PublicAccessBlock.BlockPublicPolicy"),
         (PublicAccessBlockConfiguration::ignore_public_acls, "PublicAccessBlock.IgnorePublicAcls"),
