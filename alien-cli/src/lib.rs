@@ -38,11 +38,17 @@ use std::process::ExitCode;
 
 use alien_core::Exit;
 use alien_core::adapter::printable;
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 
 use args::{admin, prove as proof, vendor};
 use output::Failure;
 use output::failed::Failed;
+
+/// Returns the command lines of the three programs, for completions and man pages.
+#[must_use]
+pub fn commands() -> [clap::Command; 3] {
+    [vendor::Args::command(), admin::Args::command(), proof::Args::command()]
+}
 
 /// Runs the program `alien`.
 #[must_use]

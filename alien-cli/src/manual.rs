@@ -67,31 +67,6 @@ fn names(command: &Command, name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::args::{admin, prove, vendor};
-
-    fn each(command: &mut Command, tell: &mut dyn FnMut(&mut Command)) {
-        tell(command);
-        command.get_subcommands_mut().for_each(|command| each(command, tell));
-    }
-
-    #[test]
-    fn every_help_fits_in_80_columns() {
-        for mut command in [vendor::Args::command(), admin::Args::command(), prove::Args::command()] {
-            command.build();
-            let mut count = 0;
-            each(&mut command, &mut |command| {
-                count += 1;
-                let help = command.render_long_help().to_string();
-                for line in help.lines().filter(|line| line.chars().count() > 80) {
-                    // A word that is longer stands alone.
-                    assert_eq!(line.split_whitespace().count(), 1, "{}: {line}", command.get_name());
-                }
-            });
-            assert!(count > 4);
-        }
-    }
-
     #[test]
     fn the_help_lists_the_exit_codes_that_every_command_has() {
         let listed: Vec<String> = alien_core::Exit::ALL

@@ -34,6 +34,7 @@ pub mod mistakes;
 pub mod oracle;
 pub mod peer;
 pub mod postgres;
+pub mod printed;
 pub mod pulled;
 pub mod seed;
 pub mod stacks;

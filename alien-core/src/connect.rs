@@ -13,7 +13,7 @@ use crate::context::DeploymentContext;
 use crate::delivery::{Delivery, Model, is_host_and_path};
 use crate::deployment::{Deployment, DeploymentId, Invitation};
 use crate::error::{Error, ErrorKind, Result};
-use crate::impersonate::Impersonate;
+use crate::impersonate::{self, Impersonate};
 use crate::kind::Kind;
 use crate::pod::AgentPod;
 use crate::problem::{Problem, Problems, Rule};
@@ -56,6 +56,14 @@ pub trait Adapter: Send + Sync + fmt::Debug {
 
     /// The forms of code that a kind of resource runs on this cloud; `None` if it runs no code there.
     fn code(&self, kind: Kind) -> Option<CodeForms>;
+
+    /// What the cloud does not take of a stack at a target, and takes of the one that runs there: a release of it would be refused.
+    /// What the customer gave for the one that runs is given for the next too, or is told where it does not fit. Calls nothing.
+    ///
+    /// # Errors
+    ///
+    /// A target of another cloud.
+    fn refused(&self, target: &AnyTarget, runs: &Stack, next: &Stack) -> Result<Vec<Problem>, Problems>;
 
     /// Creates the invitation to a new deployment. `trust` says which vendor it trusts, by the names of the target's fields;
     /// fields that are generated for each deployment may be left out. Where releases are pulled, there are none.
@@ -305,6 +313,14 @@ impl<A: Connect> Adapter for A {
 
     fn code(&self, kind: Kind) -> Option<CodeForms> {
         <A::Cloud as Cloud>::Kinds::code(kind).filter(|_| kind.runs_code())
+    }
+
+    fn refused(&self, target: &AnyTarget, runs: &Stack, next: &Stack) -> Result<Vec<Problem>, Problems> {
+        let target = typed::<A::Cloud>(target)?;
+        Ok(match next.with_existing_of(runs) {
+            Ok(next) => impersonate::refused::<A::Cloud>(target, runs, &next),
+            Err(Problems(problems)) => problems,
+        })
     }
 
     fn invite(

@@ -449,6 +449,21 @@ fn passes(error: &Error) -> bool {
     error.kind().is_transient()
 }
 
+/// What the cloud does not take of a stack at a target, and takes of the one that runs there.
+pub(crate) fn refused<C: Documented>(target: &C::Target, runs: &Stack, next: &Stack) -> Vec<Problem> {
+    let errors = |stack: &Stack| {
+        let placed = Layout::<C>::new(stack.clone(), target.clone());
+        let problems = check::<C>(&placed.stack, target).into_iter();
+        problems.filter(Problem::is_error).collect::<Vec<_>>()
+    };
+    let mut refused = errors(next);
+    if !refused.is_empty() {
+        let known = errors(runs);
+        refused.retain(|problem| !known.contains(problem));
+    }
+    refused
+}
+
 #[async_trait]
 impl<C: Documented<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonate for Impersonator<C, A> {
     async fn session(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Arc<dyn Manage>> {
@@ -481,18 +496,7 @@ impl<C: Documented<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonate fo
     }
 
     fn refused(&self, deployment: &Deployment, next: &Stack) -> Result<Vec<Problem>> {
-        let target = deployment.target::<C>()?;
-        let errors = |stack: &Stack| {
-            let placed = Layout::<C>::new(stack.clone(), target.clone());
-            let problems = check::<C>(&placed.stack, target).into_iter();
-            problems.filter(Problem::is_error).collect::<Vec<_>>()
-        };
-        let mut refused = errors(next);
-        if !refused.is_empty() {
-            let known = errors(&deployment.stack);
-            refused.retain(|problem| !known.contains(problem));
-        }
-        Ok(refused)
+        Ok(refused::<C>(deployment.target::<C>()?, &deployment.stack, next))
     }
 
     fn clock(&self) -> &dyn Clock {

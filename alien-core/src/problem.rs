@@ -135,16 +135,24 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// What is wrong and what to do, without how bad it is.
+    fn sentence(&self) -> String {
+        let Self { what, help, .. } = self;
+        match &self.subject {
+            Some(subject) => format!("`{subject}`: {what}; {help}"),
+            None => format!("{what}; {help}"),
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.severity {
             Severity::Error => f.write_str("error: ")?,
             Severity::Warning => f.write_str("warning: ")?,
         }
-        if let Some(subject) = &self.subject {
-            write!(f, "`{subject}`: ")?;
-        }
-        write!(f, "{}; {}", self.what, self.help)
+        f.write_str(&self.sentence())
     }
 }
 
@@ -153,6 +161,12 @@ impl fmt::Display for Problem {
 pub struct Problems(pub(crate) Vec<Problem>);
 
 impl Problems {
+    /// The errors as one sentence, for what contains the input.
+    pub(crate) fn sentence(&self) -> String {
+        let errors = self.0.iter().filter(|problem| problem.is_error()).map(Problem::sentence);
+        errors.collect::<Vec<_>>().join("; ")
+    }
+
     /// The problems, errors and warnings, in the order they were found.
     #[must_use]
     pub fn as_slice(&self) -> &[Problem] {

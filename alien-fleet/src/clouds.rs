@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use alien_core::{
-    Adapter, Connection, Deployment, Error, ErrorKind, Impersonate, Invitation, Problem, Problems, Result,
+    Adapter, AnyTarget, Connection, Deployment, Error, ErrorKind, Impersonate, Invitation, Problem, Problems, Result,
 };
 use alien_core::{Rule, Stack};
 use tokio::sync::Mutex;
@@ -70,9 +70,9 @@ impl Clouds {
         Ok(invitation.with_revision(record.invitation.revision.saturating_add(1)))
     }
 
-    /// Why a deployment's cloud cannot run a stack: code without a form for it.
-    pub(crate) fn runs(&self, record: &Deployment, stack: &Stack) -> Result<Vec<Problem>> {
-        let (name, (adapter, _)) = self.of(&record.cloud)?;
+    /// Why a cloud cannot run a stack: code without a form for it.
+    pub(crate) fn runs(&self, cloud: &str, stack: &Stack) -> Result<Vec<Problem>> {
+        let (name, (adapter, _)) = self.of(cloud)?;
         let refused = stack.resources().iter().filter_map(|resource| {
             let code = resource.code()?;
             let is_run = adapter.code(resource.kind()).is_some_and(|forms| forms.choose(code).is_some());
@@ -83,6 +83,12 @@ impl Clouds {
             })
         });
         Ok(refused.collect())
+    }
+
+    /// What a cloud does not take of a stack at a target, and takes of the one that runs there, such as a variable with a reserved name.
+    pub(crate) fn refused(&self, cloud: &str, target: &AnyTarget, runs: &Stack, next: &Stack) -> Result<Vec<Problem>> {
+        let (_, (adapter, _)) = self.of(cloud)?;
+        Ok(adapter.refused(target, runs, next)?)
     }
 }
 

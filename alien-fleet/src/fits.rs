@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use alien_core::rollout::{Member, Sequence};
-use alien_core::{Deployment, DeploymentId, Invitation, Problem, PublishedRelease, Result, Stack, StackName};
+use alien_core::{
+    AnyTarget, Deployment, DeploymentId, Invitation, Problem, PublishedRelease, Result, Stack, StackName,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -30,7 +32,7 @@ pub enum Fit {
         /// The invitation to send.
         invitation: Box<Invitation>,
     },
-    /// Its cloud does not run the release.
+    /// Its cloud does not run the release, or does not take what it sets.
     NotThere {
         /// Why.
         problems: Vec<Problem>,
@@ -66,6 +68,8 @@ impl Known {
 #[derive(Deserialize)]
 struct Runs<'a> {
     cloud: String,
+    #[serde(borrow)]
+    target: &'a RawValue,
     #[serde(borrow)]
     stack: &'a RawValue,
     #[serde(borrow, default)]
@@ -115,11 +119,11 @@ impl Fleet {
         let mut releases: HashMap<String, Option<Sequence>> = HashMap::new();
         let mut members = Vec::with_capacity(known.len());
         for known in known {
-            let found = asked.of_record(known)?;
-            let digest = found.digest.clone();
+            let (found, refused) = asked.of_record(known)?;
+            let digest = found.runs.digest().to_owned();
             let listed = &known.listed;
             let mut member = Member::new(listed.id, &listed.account).fence(rollout.fence());
-            member = member.standing(listed.standing(found.waits()));
+            member = member.standing(listed.standing(found.waits(&refused)));
             let running = match releases.get(&digest) {
                 Some(running) => *running,
                 None => {
@@ -147,13 +151,16 @@ pub(crate) struct Asked<'a> {
     stack: &'a Stack,
     /// By the cloud, and the texts of the stack that runs and of that which was agreed to.
     found: HashMap<(String, String, Option<String>), Arc<Found>>,
+    /// What is not taken at a target, by its text and the digest of the stack that runs.
+    refused: HashMap<(String, String), Arc<Vec<Problem>>>,
 }
 
 /// What was found for all deployments that run the same on the same cloud.
 struct Found {
-    /// The digest of the stack that runs.
-    digest: String,
-    /// What the cloud does not run.
+    cloud: String,
+    /// The stack that runs.
+    runs: Stack,
+    /// What the cloud does not run, wherever it is.
     not_run: Vec<Problem>,
     /// What only the admin can apply.
     admin_only: Vec<Problem>,
@@ -161,37 +168,56 @@ struct Found {
 
 impl Found {
     fn new(clouds: &Clouds, record: &Deployment, stack: &Stack) -> Result<Self> {
-        let digest = record.stack.digest().to_owned();
-        Ok(Self { digest, not_run: clouds.runs(record, stack)?, admin_only: record.admin_only(stack)? })
+        let (not_run, admin_only) = (clouds.runs(&record.cloud, stack)?, record.admin_only(stack)?);
+        Ok(Self { cloud: record.cloud.clone(), runs: record.stack.clone(), not_run, admin_only })
+    }
+
+    /// What is not taken at a target. Of code without a form for the cloud nothing else can be said.
+    fn refused(&self, clouds: &Clouds, target: &AnyTarget, stack: &Stack) -> Result<Vec<Problem>> {
+        match self.not_run.as_slice() {
+            [] => clouds.refused(&self.cloud, target, &self.runs, stack),
+            not_run => Ok(not_run.to_vec()),
+        }
     }
 
     /// Why the deployment waits for its customer's admin, or cannot take the stack at all; `None` if it can.
-    fn waits(&self) -> Option<String> {
-        let problems = [self.not_run.as_slice(), &self.admin_only].concat();
+    fn waits(&self, refused: &[Problem]) -> Option<String> {
+        let problems = [refused, &self.admin_only].concat();
         (!problems.is_empty()).then(|| words(&problems))
     }
 }
 
 impl<'a> Asked<'a> {
     fn of(clouds: &'a Clouds, stack: &'a Stack) -> Self {
-        Self { clouds, stack, found: HashMap::new() }
+        Self { clouds, stack, found: HashMap::new(), refused: HashMap::new() }
     }
 
-    fn of_record(&mut self, known: &Known) -> Result<Arc<Found>> {
-        let Runs { cloud, stack, agreed } = crate::store::parse(&known.key, &known.record)?;
+    /// What was found of a deployment, and what is not taken at its target.
+    fn of_record(&mut self, known: &Known) -> Result<(Arc<Found>, Arc<Vec<Problem>>)> {
+        let Runs { cloud, target, stack, agreed } = crate::store::parse(&known.key, &known.record)?;
         let runs = (cloud, stack.get().to_owned(), agreed.map(|agreed| agreed.get().to_owned()));
-        if let Some(found) = self.found.get(&runs) {
-            return Ok(Arc::clone(found));
+        let found = match self.found.get(&runs) {
+            Some(found) => Arc::clone(found),
+            None => {
+                let found = Arc::new(Found::new(self.clouds, &known.record()?, self.stack)?);
+                self.found.insert(runs, Arc::clone(&found));
+                found
+            }
+        };
+        let at = (target.get().to_owned(), found.runs.digest().to_owned());
+        if let Some(refused) = self.refused.get(&at) {
+            return Ok((found, Arc::clone(refused)));
         }
-        let found = Arc::new(Found::new(self.clouds, &known.record()?, self.stack)?);
-        self.found.insert(runs, Arc::clone(&found));
-        Ok(found)
+        let target = crate::store::parse_part(&known.key, target.get())?;
+        let refused = Arc::new(found.refused(self.clouds, &target, self.stack)?);
+        self.refused.insert(at, Arc::clone(&refused));
+        Ok((found, refused))
     }
 
     fn fit(&mut self, known: &Known) -> Result<Fit> {
-        let found = self.of_record(known)?;
-        if !found.not_run.is_empty() {
-            return Ok(Fit::NotThere { problems: found.not_run.clone() });
+        let (found, refused) = self.of_record(known)?;
+        if !refused.is_empty() {
+            return Ok(Fit::NotThere { problems: refused.to_vec() });
         }
         if found.admin_only.is_empty() {
             return Ok(Fit::Ready);
@@ -203,7 +229,9 @@ impl<'a> Asked<'a> {
 
 /// What a deployment waits for before it can take a stack; `None` if it can.
 pub(crate) fn waits_for(clouds: &Clouds, record: &Deployment, stack: &Stack) -> Result<Option<String>> {
-    Found::new(clouds, record, stack).map(|found| found.waits())
+    let found = Found::new(clouds, record, stack)?;
+    let refused = found.refused(clouds, &record.target, stack)?;
+    Ok(found.waits(&refused))
 }
 
 /// How many documents are read at once.

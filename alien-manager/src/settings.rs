@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use alien_core::adapter::{read_text, read_unique};
 use alien_core::{Problem, Problems, Rule};
+use clap::{Arg, Command};
 use serde_json::Value;
 
 use crate::limits::Limits;
@@ -53,6 +54,22 @@ pub const ALL: [Setting; 19] = [
     setting("width", "How many deployments are updated at once [default: 256]"),
     setting("watch-every", "After how many seconds the health of a deployment is looked at again [default: 300]"),
 ];
+
+/// Returns the command line of `alien-manager`: a flag for each setting, and `--config`.
+#[must_use]
+pub fn command() -> Command {
+    let file = Arg::new("config").long("config").value_name("FILE");
+    let file = file.help("A file in JSON with any of these settings [env: ALIEN_MANAGER_CONFIG]");
+    let command = Command::new("alien-manager")
+        .version(env!("CARGO_PKG_VERSION"))
+        .max_term_width(80)
+        .about("Answers operators over HTTPS, and works for a fleet. A flag wins over its variable, and that over the file")
+        .arg(file);
+    ALL.iter().fold(command, |command, setting| {
+        let help = format!("{} [env: {}]", setting.help, setting.variable());
+        command.arg(Arg::new(setting.name).long(setting.name).value_name("VALUE").help(help))
+    })
+}
 
 impl Setting {
     /// Its variable, as `ALIEN_MANAGER_STORE_URL_FILE`.

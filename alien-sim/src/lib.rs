@@ -10,6 +10,8 @@ mod audit;
 pub mod azure;
 #[cfg(any(feature = "azure", feature = "gcp"))]
 mod clock;
+#[cfg(feature = "program")]
+pub mod command_line;
 #[cfg(any(feature = "azure", feature = "gcp"))]
 mod dated;
 #[cfg(any(feature = "azure", feature = "gcp"))]

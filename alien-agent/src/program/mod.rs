@@ -33,7 +33,7 @@ use crate::state::{KeySource, State, Status};
 
 /// The agent of a deployment that pulls its releases.
 #[derive(Debug, Parser)]
-#[command(name = "alien-agent", version)]
+#[command(name = "alien-agent", version, max_term_width = 80)]
 struct Program {
     #[command(subcommand)]
     command: Command,
@@ -42,6 +42,7 @@ struct Program {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make the sealed state and the agent's key, and print the public half of it: for `alien-deploy up` and for the vendor
+    #[command(override_usage = "alien-agent init [OPTIONS] --state <DIR> <KEY> --deployment <ID>")]
     Init {
         #[command(flatten)]
         state: StateArgs,
@@ -53,8 +54,10 @@ enum Command {
         replace: bool,
     },
     /// Run the agent, until a signal ends it: the update that it is at ends first
+    #[command(override_usage = "alien-agent run [OPTIONS] --state <DIR> <KEY>")]
     Run(RunArgs),
     /// Show what the state says, also while the agent runs
+    #[command(override_usage = "alien-agent status [OPTIONS] --state <DIR> <KEY>")]
     Status {
         #[command(flatten)]
         state: StateArgs,
@@ -63,6 +66,7 @@ enum Command {
         json: bool,
     },
     /// Seal the state with another key. If this is interrupted, run it again; then throw the old key away
+    #[command(override_usage = "alien-agent rekey --state <DIR> <KEY> <NEW KEY>")]
     Rekey {
         #[command(flatten)]
         state: StateArgs,
@@ -128,11 +132,17 @@ impl NewKeyArgs {
     }
 }
 
+/// Returns the command line of the program on these clouds, for completions and man pages.
+#[must_use]
+pub fn command(clouds: &[AgentCloud]) -> clap::Command {
+    Program::command().mut_subcommand("run", |run| run::with_options(run, clouds))
+}
+
 /// Runs the program with the words of the command line, on these clouds.
 #[must_use]
 pub fn main(clouds: Vec<AgentCloud>) -> ExitCode {
-    let command = Program::command().mut_subcommand("run", |run| run::with_options(run, &clouds));
-    let read = command.try_get_matches().and_then(|matches| Ok((Program::from_arg_matches(&matches)?, matches)));
+    let read =
+        command(&clouds).try_get_matches().and_then(|matches| Ok((Program::from_arg_matches(&matches)?, matches)));
     let (program, matches) = match read {
         Ok(read) => read,
         Err(usage) => return said(&usage),

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use alien_conformance::printed::reviewed;
 use alien_core::{DeploymentId, Exit};
 use alien_release::PublicKey;
 
@@ -20,7 +21,9 @@ fn said(output: &Output) -> String {
 
 fn refused(output: &Output) -> String {
     assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
-    String::from_utf8(output.stderr.clone()).unwrap()
+    let told = String::from_utf8(output.stderr.clone()).unwrap();
+    reviewed(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/messages.txt"), &told);
+    told
 }
 
 fn text(path: &Path) -> &str {

@@ -10,7 +10,7 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 
-use super::http;
+use super::{address, http};
 use crate::target::{PolicyArn, Region};
 
 /// The variable with the path of the token of a service account, as EKS sets it.
@@ -120,15 +120,15 @@ impl Config {
     }
 
     fn of(sdk: SdkConfig) -> Self {
-        let operator = "alien".to_owned();
+        let (sdk, operator) = (address::without_empty(&sdk), "alien".to_owned());
         let web_identity = std::env::var_os(WEB_IDENTITY).filter(|path| !path.is_empty()).map(PathBuf::from);
         Self { sdk, boundary: None, operator, attributed: false, web_identity, calls: CallConfig::default() }
     }
 
-    /// Sends the calls to all services to this URL, for example an emulator's.
+    /// Sends the calls to all services to this URL, for example an emulator's, whatever `AWS_ENDPOINT_URL` and profiles say.
     #[must_use]
     pub fn with_endpoint(mut self, url: impl Into<String>) -> Self {
-        self.sdk = self.sdk.to_builder().endpoint_url(url).build();
+        self.sdk = address::given(&self.sdk, url.into());
         self
     }
 

@@ -1,5 +1,6 @@
 //! The clients for AWS's services, and the context of a call.
 
+mod address;
 mod config;
 mod ec2;
 mod error;

@@ -2,7 +2,7 @@
 
 use alien_aws::Aws;
 use alien_aws::policy::{Policy, PolicyKind};
-use alien_conformance::stacks;
+use alien_conformance::{golden, stacks};
 use alien_core::adapter::AccessControl;
 use alien_core::{Layer, Size};
 
@@ -38,6 +38,17 @@ fn every_policy_is_as_long_as_what_is_written() {
             }
         }
     }
+}
+
+/// What a reviewer reads of the README's stack, beside the admin's own documents, fits on a page.
+#[test]
+fn what_the_vendor_and_the_code_of_the_example_get_is_short() {
+    let rendered = alien_core::render(&golden::my_app(), &target("acme".parse().unwrap())).unwrap();
+    let layers = &rendered.documents.layers;
+    let principals = [Layer::Management, Layer::Runtime].into_iter().flat_map(|layer| layers.principals(layer));
+    let policies: Vec<usize> =
+        principals.flat_map(|principal| principal.policies.iter().map(|policy| written(&policy.document))).collect();
+    assert!(policies.len() > 2 && policies.iter().sum::<usize>() < 6_000, "{policies:?}");
 }
 
 /// Also what is read back and was not written here: every field, one value or several, escapes, other than ASCII.

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use alien_core::Exit;
 use serde_json::{Value, json};
 
-use crate::{AWS, AZURE, GCP, MY_APP, alien, ended, file, my_app, out, told, with};
+use crate::{AWS, AZURE, GCP, MY_APP, alien, ended, file, looked_at, my_app, out, told, with};
 
 /// The documents of the example on AWS, in a file, changed.
 fn documents(name: &str, change: impl FnOnce(&mut Value)) -> String {
@@ -29,7 +29,7 @@ fn planted(documents: &mut Value) {
 /// Runs it on a terminal of this width.
 pub(crate) fn at(columns: &str, arguments: &[&str]) -> Output {
     let mut program = Command::new(env!("CARGO_BIN_EXE_alien"));
-    program.args(arguments).stdin(Stdio::null()).env_clear().env("COLUMNS", columns).output().unwrap()
+    looked_at(program.args(arguments).stdin(Stdio::null()).env_clear().env("COLUMNS", columns))
 }
 
 #[test]

@@ -11,7 +11,7 @@ use alien_core::Exit;
 
 use crate::invite::{CLOUDS, record};
 use crate::manager::Manager;
-use crate::{alien, done, ended, file, my_app, refused, refused_as, told, with};
+use crate::{alien, done, ended, file, looked_at, my_app, refused, refused_as, told, with};
 
 /// A folder with a store of two deployments, on GCP and Azure.
 pub(crate) struct Fleet {
@@ -60,7 +60,7 @@ impl Fleet {
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_alien"));
         command.args(with(arguments, &self.reach())).env_clear().env("COLUMNS", WIDE).stdin(Stdio::null());
-        command.output().unwrap()
+        looked_at(&mut command)
     }
 
     pub(crate) fn does(&self, arguments: &[&str]) -> String {
@@ -179,6 +179,7 @@ macro_rules! on_both {
 
 on_both! {
     "not-run" a_release_whose_code_no_cloud_of_the_fleet_runs_waits_and_says_so
+    "not-taken" a_release_that_a_cloud_does_not_take_waits_there_and_says_so
     "said" what_is_said_of_a_deployment_is_kept_and_shown
     "checked" a_release_is_checked_before_anything_is_written
     "pinned" a_release_that_reaches_nobody_is_done_and_says_why
@@ -213,6 +214,25 @@ fn a_release_whose_code_no_cloud_of_the_fleet_runs_waits_and_says_so(fleet: &Fle
     // No admin can do anything about it, so none is invited.
     assert_eq!(published["adminOnly"], json!([]), "{published:#}");
     assert_eq!(fs::read_dir(&invitations).unwrap().count(), 0);
+}
+
+fn a_release_that_a_cloud_does_not_take_waits_there_and_says_so(fleet: &Fleet) {
+    fleet.does(&words(&[&fleet.release("first", &my_app())[..], &["--publish-only".to_owned()]].concat()));
+    let mut stack = next();
+    let api = stack["resources"].as_array_mut().unwrap().iter_mut().find(|resource| resource["id"] == "api").unwrap();
+    api["environment"] = json!({ "LONG": "x".repeat(40_000) });
+    let release = fleet.release("reserved", &stack);
+    let planned = fleet.json(&words(&[&release[..], &["--plan".to_owned()]].concat()));
+    let waits: Vec<&str> =
+        planned["waves"][0].as_array().unwrap().iter().filter_map(|row| row["waits"].as_str()).collect();
+    // The other cloud takes it.
+    assert!(matches!(waits.as_slice(), [why] if why.contains("at most 32 KiB, and `LONG` is longer")), "{planned:#}");
+    let published = fleet.json(&words(&[&release[..], &["--publish-only".to_owned()]].concat()));
+    let not_there: Vec<_> = published["notThere"].as_array().unwrap().iter().collect();
+    assert!(
+        matches!(not_there.as_slice(), [one] if one["needs"].as_str().unwrap().contains("`LONG` is longer")),
+        "{published:#}"
+    );
 }
 
 fn what_is_said_of_a_deployment_is_kept_and_shown(fleet: &Fleet) {

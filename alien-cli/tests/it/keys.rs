@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::{alien, done, refused, told};
+use crate::{alien, done, looked_at, refused, told};
 
 const ISSUER: &str = "https://oidc.vendor.example.com/azure";
 
@@ -231,7 +231,7 @@ fn a_passphrase_is_in_a_file_or_in_the_environment_and_what_is_wrong_with_it_is_
     let with_variable = |path: &Path, value: &str| {
         let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_alien"));
         program.args(["keys", "show", path.to_str().unwrap()]).env_clear().env("ALIEN_PASSPHRASE", value);
-        program.output().unwrap()
+        looked_at(&mut program)
     };
     assert_eq!(done(&with_variable(&private, "correct horse battery")), shown);
     assert_eq!(done(&with_variable(&public, "correct horse battery")), shown);

@@ -11,6 +11,7 @@ mod invite;
 mod keys;
 mod manage;
 mod manager;
+mod manual;
 mod network;
 mod pages;
 mod permissions;
@@ -22,7 +23,9 @@ mod testing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
+use alien_conformance::printed::{Results, reviewed};
 use alien_core::Exit;
 use serde_json::Value;
 
@@ -84,9 +87,30 @@ fn alien_deploy(arguments: &[&str]) -> Output {
 
 /// Runs a program where nobody can be asked, and without anybody's credentials.
 fn ran(program: &str, arguments: &[&str]) -> Output {
-    let mut program = Command::new(program);
-    program.args(arguments).stdin(Stdio::null()).env_clear().env("AWS_EC2_METADATA_DISABLED", "true");
-    program.output().unwrap()
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).env_clear().env("AWS_EC2_METADATA_DISABLED", "true");
+    looked_at(&mut command)
+}
+
+/// Runs a program, and looks at what it prints: a result in JSON is as its schema says, and a message is one that somebody has read.
+fn looked_at(command: &mut Command) -> Output {
+    static RESULTS: LazyLock<Results> =
+        LazyLock::new(|| Results::new(include_str!("../../../docs/results.schema.json")));
+    let output = command.output().unwrap();
+    let program = Path::new(command.get_program()).file_name().unwrap().to_str().unwrap();
+    let arguments: Vec<&str> = command.get_args().map(|argument| argument.to_str().unwrap()).collect();
+    RESULTS.look(program, &arguments, &output);
+    if !output.status.success() {
+        let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/messages.txt");
+        let failed: Option<Value> = serde_json::from_str(&out(&output)).ok();
+        let message = failed.as_ref().and_then(|failed| failed["error"]["message"].as_str());
+        // Below a usage error stands the help.
+        let told = told(&output);
+        let told: Vec<&str> =
+            told.lines().filter(|line| line.starts_with("error: ") || line.starts_with("warning: ")).collect();
+        reviewed(&list, message.unwrap_or(&told.join("\n")));
+    }
+    output
 }
 
 fn with<'a>(head: &[&'a str], tail: &[&'a str]) -> Vec<&'a str> {

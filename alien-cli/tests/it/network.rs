@@ -404,6 +404,25 @@ fn what_is_no_address_is_told_before_anything_is_called() {
 
 /// By the signal of a terminal's Ctrl-C, while the cloud does not answer.
 #[test]
+fn an_address_that_is_given_wins_over_the_variables_of_a_cloud() {
+    let [aws, ..] = &CLOUDS;
+    let (given, other) = (Server::start(Bad::Page(403), false, false), Server::start(Bad::Page(403), false, false));
+    let url = format!("http://127.0.0.1:{}", other.port);
+    let case = Case { invited: aws, command: "plan", bad: Bad::Page(403), tokens: false };
+    for variables in [
+        &[("AWS_ENDPOINT_URL", url.as_str())][..],
+        &[("AWS_ENDPOINT_URL_IAM", &url), ("AWS_ENDPOINT_URL_STS", &url)],
+        // An empty one is none. The SDK panics over it.
+        &[("AWS_ENDPOINT_URL", ""), ("AWS_ENDPOINT_URL_STS", "")],
+    ] {
+        let ended = case.run_against(&given, "http", "", variables);
+        assert_eq!(ended.exit, Some(Exit::Cloud.code().into()), "{variables:?}: {}", ended.all);
+        assert!(ended.all.contains(&format!("127.0.0.1:{}", given.port)), "{variables:?}: {}", ended.all);
+    }
+    assert!(!other.called.load(Ordering::Relaxed), "another was called than the one that was given");
+}
+
+#[test]
 fn an_interrupt_ends_a_program_that_waits_and_says_what_is_left() {
     let [_, gcp, _] = &CLOUDS;
     for (command, words) in [

@@ -271,10 +271,10 @@ fn run(chance: &mut Chance, files: &[(&str, Vec<u8>)], port: u16) {
     fs::remove_dir_all(&folder).unwrap();
 }
 
-/// For `ALIEN_ROUGH` seconds, by default ten.
+/// For `ALIEN_ROUGH` seconds, by default a minute.
 #[test]
 fn whatever_a_program_is_given_it_ends_in_words() {
-    let seconds = env::var("ALIEN_ROUGH").map_or(10, |given| given.parse().unwrap());
+    let seconds = env::var("ALIEN_ROUGH").map_or(60, |given| given.parse().unwrap());
     let mut chance = chance();
     let [aws, ..] = &CLOUDS;
     let invitation = aws.invitation();

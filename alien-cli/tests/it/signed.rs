@@ -9,7 +9,7 @@ use alien_core::Code;
 use serde_json::{Value, json};
 
 use crate::invite::{CLOUDS, Invited, record};
-use crate::{MY_APP, alien, alien_deploy, done, file, nowhere, refused, told, with};
+use crate::{MY_APP, alien, alien_deploy, done, file, looked_at, nowhere, refused, told, with};
 
 /// A vendor with a key.
 pub(crate) struct Vendor {
@@ -263,7 +263,7 @@ fn the_vendors_key_is_a_file_or_a_fingerprint_and_may_stand_in_the_environment()
     let with_variable = |value: &str, flags: &[&str]| {
         let mut program = Command::new(env!("CARGO_BIN_EXE_alien-deploy"));
         program.args(["review", "--invitation", path.to_str().unwrap()]).args(azure().location).args(flags);
-        program.stdin(Stdio::null()).env_clear().env("ALIEN_VENDOR_KEY", value).output().unwrap()
+        looked_at(program.stdin(Stdio::null()).env_clear().env("ALIEN_VENDOR_KEY", value))
     };
     for key in [&vendor.public, &vendor.fingerprint] {
         let output = with_variable(key, &[]);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -19,14 +20,14 @@ fn lines(heading: &str) -> Vec<(String, String)> {
     block.lines().filter(|line| !line.is_empty()).map(|line| typed(line).unwrap()).collect()
 }
 
-/// The emulator that a line started. It ends with this.
-struct Sim {
+/// A program that a line started, and that goes on. It ends with this.
+struct Started {
     program: Child,
     /// Open until the end, so that it can print.
     _out: BufReader<ChildStdout>,
 }
 
-impl Drop for Sim {
+impl Drop for Started {
     fn drop(&mut self) {
         let _ = self.program.kill();
         let _ = self.program.wait();
@@ -44,7 +45,9 @@ impl Room {
     fn new() -> Self {
         let folder = std::env::temp_dir().join(format!("alien-testing-{}", uuid::Uuid::new_v4()));
         fs::create_dir_all(&folder).unwrap();
-        fs::copy(MY_APP, folder.join("my-app.json")).unwrap();
+        for name in ["my-app.json", "my-app.images.json"] {
+            fs::copy(Path::new(MY_APP).with_file_name(name), folder.join(name)).unwrap();
+        }
         // The programs of other crates are beside those of this one.
         let programs = Path::new(env!("CARGO_BIN_EXE_alien")).parent().unwrap();
         assert!(programs.join("alien-sim").exists(), "`cargo build --bin alien-sim` first");
@@ -60,13 +63,17 @@ impl Room {
         shell
     }
 
-    fn start(&self, line: &str) -> Sim {
-        let mut program = self.shell(&format!("exec {line}")).stdout(Stdio::piped()).spawn().unwrap();
+    /// Starts a program that goes on, and waits until whatever is said of it in what it prints, or in its log.
+    fn start(&self, who: &str, line: &str, ready: &str) -> Started {
+        let set = self.set.get(who).map_or("", String::as_str);
+        let script = format!("{set}exec {line} 2>&1");
+        let mut program = self.shell(&script).stdout(Stdio::piped()).spawn().unwrap();
         let mut out = BufReader::new(program.stdout.take().unwrap());
-        let mut first = String::new();
-        out.read_line(&mut first).unwrap();
-        assert!(first.contains("is emulated at"), "{line}: {first}");
-        Sim { program, _out: out }
+        let mut printed = String::new();
+        while !printed.contains(ready) {
+            assert!(out.read_line(&mut printed).unwrap() > 0, "{who}$ {line}: {printed}");
+        }
+        Started { program, _out: out }
     }
 
     /// Runs a line in a terminal, and returns what it printed.
@@ -83,39 +90,65 @@ impl Room {
     }
 }
 
-/// Runs a part of the page from its first line, which starts the emulator, to its end.
-fn runs(heading: &str) {
+/// The programs that go on, and what each prints when it is ready.
+const GO_ON: [(&str, &str); 3] =
+    [("alien-sim ", "is emulated at"), ("alien-manager ", "address"), ("alien-agent run ", "")];
+
+/// Runs a part of the page from its first line, which starts the emulator, to its end. Looks for a word in what a command printed.
+fn runs(heading: &str, looked_for: &[(&str, &str)]) {
     let mut room = Room::new();
-    let lines = lines(heading);
-    let ((who, start), lines) = lines.split_first().unwrap();
-    assert_eq!(who, "sim", "{start}");
-    let mut sim = room.start(start);
-    let printed: Vec<String> = lines.iter().map(|(who, line)| room.run(who, line)).collect();
-    for (end, line) in [("dispatch", r#"{"hello":"world"}"#), ("heartbeat", "healthy"), ("down", "nothing is left")] {
-        let command = |(_, line): &(String, String)| line.split(' ').nth(1) == Some(end);
-        let at = lines.iter().position(command).unwrap();
-        assert!(printed[at].contains(line), "{end}: {}", printed[at]);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let (mut started, mut printed) = (Vec::new(), Vec::new());
+    for (who, line) in lines(heading) {
+        // The page names a port, and a test takes one that is free.
+        let line = line.replace("8443", &port);
+        match GO_ON.iter().find(|(program, _)| line.starts_with(program)) {
+            Some((_, ready)) => started.push(room.start(&who, &line, ready)),
+            None => printed.push((room.run(&who, &line), line)),
+        }
+    }
+    for (command, word) in looked_for {
+        let (said, _) = printed.iter().rfind(|(_, line)| line.contains(command)).unwrap();
+        assert!(said.contains(word), "{command}: {said}");
     }
 
+    let mut sim = started.remove(0);
     assert!(room.folder.join("sim").exists());
     let ends = room.shell(&format!("kill {}", sim.program.id())).status().unwrap();
     assert!(ends.success());
     assert_eq!(sim.program.wait().unwrap().code(), Some(0));
     assert!(!room.folder.join("sim").exists(), "its files are left");
+    drop(started);
     fs::remove_dir_all(&room.folder).unwrap();
 }
 
+const PUSHED: [(&str, &str); 3] = [
+    ("alien dispatch", r#"{"hello":"world"}"#),
+    ("alien heartbeat", "healthy"),
+    ("alien-deploy down", "nothing is left"),
+];
+
 #[test]
 fn the_lines_of_the_page_on_testing_run_on_gcp() {
-    runs("On Google Cloud");
+    runs("On Google Cloud", &PUSHED);
 }
 
 #[test]
 fn the_lines_of_the_page_on_testing_run_on_azure() {
-    runs("On Azure");
+    runs("On Azure", &PUSHED);
+}
+
+#[test]
+fn the_lines_of_the_page_on_testing_run_by_an_agent() {
+    let pulled = [
+        ("alien release next.json", "good"),
+        ("alien deployments dispatch", r#"{"hello":"world"}"#),
+        ("alien-deploy down", "nothing is left"),
+    ];
+    runs("Pulled by an agent, on Google Cloud", &pulled);
 }
 
 #[test]
 fn no_line_of_the_page_on_testing_is_left_out() {
-    assert_eq!(PAGE.matches("```console").count(), 2, "a part of the page that no test runs");
+    assert_eq!(PAGE.matches("```console").count(), 3, "a part of the page that no test runs");
 }

@@ -9,7 +9,7 @@ use alien_conformance::world::{Patience, Shipped};
 use alien_core::{Code, Exit, Function, ImageDigests, Images, Kv, Platform, Profile, Queue, Stack};
 use serde_json::Value;
 
-use crate::room::{Room, said, words};
+use crate::room::{RESULTS, Room, said, words};
 
 /// A fleet's store, and the room that it is in.
 pub(crate) struct Fleet<'r> {
@@ -47,6 +47,7 @@ impl<'r> Fleet<'r> {
 
     fn exited(&self, code: i32, arguments: &[&str], output: &Output) -> String {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", said(output));
+        RESULTS.look("alien", arguments, output);
         String::from_utf8(output.stdout.clone()).unwrap()
     }
 

@@ -9,7 +9,7 @@ use alien_conformance::world::Shipped;
 use alien_core::Exit;
 use serde_json::Value;
 
-use crate::room::{Cloud, Room, Variables, said, words};
+use crate::room::{Cloud, RESULTS, Room, Variables, said, words};
 
 /// The flags that name an image, and the vendor's credentials beside the admin's.
 fn flags(room: &Room) -> Vec<String> {
@@ -38,6 +38,7 @@ fn run(room: &Room, more: &[&str], credentials: &Variables) -> Command {
 fn found(room: &Room, out: &str) -> (Output, Value) {
     let mut command = run(room, &["--yes", "--json", "--out", out], &room.cloud.admin);
     let output = command.output().unwrap();
+    RESULTS.look("alien-prove", &["run", "--json"], &output);
     let findings: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     assert!(findings["facts"].is_array(), "{}", said(&output));
     (output, findings)
@@ -58,6 +59,7 @@ fn verdicts(findings: &Value) -> BTreeMap<&str, &str> {
 pub(crate) fn proved(room: &Room) {
     let dry = run(room, &["--dry-run", "--json"], &Vec::new()).output().unwrap();
     assert!(dry.status.success(), "{}", said(&dry));
+    RESULTS.look("alien-prove", &["run", "--json"], &dry);
     let dry: Value = serde_json::from_slice(&dry.stdout).unwrap();
     let text = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
     let known = |name: &str| -> BTreeSet<String> {

@@ -4,7 +4,9 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
+use alien_conformance::printed::Results;
 use alien_conformance::world::Shipped;
 use alien_core::Exit;
 
@@ -57,6 +59,10 @@ pub(crate) struct Agent {
 
 /// Commands that are not given the endpoint of the cloud.
 const WITHOUT_ENDPOINT: [&str; 6] = ["deployments", "fleet", "invite", "keys", "review", "rollout"];
+
+/// The schemas of what the programs print.
+pub(crate) static RESULTS: LazyLock<Results> =
+    LazyLock::new(|| Results::new(include_str!("../../../docs/results.schema.json")));
 
 /// A folder for files, and a cloud.
 pub(crate) struct Room {
@@ -131,6 +137,7 @@ impl Room {
 
     pub(crate) fn succeeds(&self, program: &str, arguments: &[&str]) -> String {
         let output = self.run(program, arguments);
+        RESULTS.look(program, arguments, &output);
         let said = said(&output);
         assert!(output.status.success(), "{program} {arguments:?}: {said}");
         said
@@ -138,6 +145,7 @@ impl Room {
 
     pub(crate) fn fails(&self, exit: Exit, program: &str, arguments: &[&str]) -> String {
         let output = self.run(program, arguments);
+        RESULTS.look(program, arguments, &output);
         let said = said(&output);
         assert_eq!(output.status.code(), Some(exit.code().into()), "{program} {arguments:?}: {said}");
         said

@@ -38,7 +38,7 @@ impl Stack {
 /// As a part of another document: the same, with all problems in one text.
 impl<'de> Deserialize<'de> for Stack {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        stack(Tree::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        stack(Tree::deserialize(deserializer)?).map_err(|problems| serde::de::Error::custom(problems.sentence()))
     }
 }
 

@@ -25,7 +25,7 @@ pub use postgres::{Migration, Postgres, PostgresOptions};
 #[cfg(feature = "redb")]
 pub use redb::Embedded;
 pub use view::View;
-pub(crate) use view::parse;
+pub(crate) use view::{parse, parse_part};
 
 /// The tables of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

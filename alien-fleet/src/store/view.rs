@@ -103,7 +103,12 @@ pub(super) fn there_already(key: &Key) -> Error {
 
 /// Reads a document.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(key: &Key, document: &'a Document) -> Result<T> {
-    serde_json::from_str(&document.text).map_err(|error| {
+    parse_part(key, &document.text)
+}
+
+/// Reads a part of a document.
+pub(crate) fn parse_part<'a, T: Deserialize<'a>>(key: &Key, part: &'a str) -> Result<T> {
+    serde_json::from_str(part).map_err(|error| {
         let what = format!("document `{}` of table `{}` cannot be read", key.id, key.table.name());
         Error::new(ErrorKind::Internal, what).caused_by(&error)
     })

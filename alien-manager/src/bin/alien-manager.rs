@@ -14,7 +14,7 @@ use alien_fleet::{ArtifactFolder, Clouds, Fleet, FleetBuilder, Who};
 use alien_manager::settings::{self, Place, Settings};
 use alien_manager::{Router, Server, Tls};
 use alien_release::verifiers;
-use clap::{Arg, ArgMatches, Command};
+use clap::ArgMatches;
 use tokio::sync::watch;
 
 /// As whom the program itself acts: whoever runs it has the store.
@@ -22,7 +22,7 @@ const NAME: &str = "alien-manager";
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt().json().flatten_event(true).with_writer(|| Printable(io::stderr())).init();
-    let settings = match command().try_get_matches().map(|matches| given(&matches)) {
+    let settings = match settings::command().try_get_matches().map(|matches| given(&matches)) {
         Ok(Ok(settings)) => settings,
         Ok(Err(error)) => return failed(&error),
         Err(usage) => return said(&usage),
@@ -53,19 +53,6 @@ fn said(usage: &clap::Error) -> ExitCode {
         Cow::Owned(told) => drop(io::stderr().write_all(told.as_bytes())),
     }
     if usage.use_stderr() { Exit::Usage } else { Exit::Done }.into()
-}
-
-fn command() -> Command {
-    let file = Arg::new("config").long("config").value_name("FILE");
-    let file = file.help("A file in JSON with any of these settings [env: ALIEN_MANAGER_CONFIG]");
-    let command = Command::new(NAME)
-        .version(env!("CARGO_PKG_VERSION"))
-        .about("Answers operators over HTTPS, and works for a fleet. A flag wins over its variable, and that over the file")
-        .arg(file);
-    settings::ALL.iter().fold(command, |command, setting| {
-        let help = format!("{} [env: {}]", setting.help, setting.variable());
-        command.arg(Arg::new(setting.name).long(setting.name).value_name("VALUE").help(help))
-    })
 }
 
 /// The settings: from a file, the environment and the command line.

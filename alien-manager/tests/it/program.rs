@@ -1,7 +1,9 @@
 //! The program, as whoever operates it starts it.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use alien_conformance::printed::reviewed;
 use alien_core::rollout::Plan;
 use alien_core::{Artifacts, ErrorKind, Exit, Images};
 use alien_fleet::api::Client;
@@ -15,21 +17,33 @@ use crate::folder::Folder;
 use crate::process::{Program, program};
 use crate::world::{product, release};
 
+/// Runs it where it ends by itself: how it ended, and what it told, which somebody has read.
+fn ended(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = program(arguments).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    let message = |line: &str| match serde_json::from_str::<serde_json::Value>(line) {
+        Ok(line) => line["message"].as_str().unwrap().to_owned(),
+        Err(_) => line.to_owned(),
+    };
+    let messages: Vec<String> = told.lines().map(message).collect();
+    reviewed(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/messages.txt"), &messages.join("\n"));
+    (output.status.code(), told)
+}
+
 #[test]
 fn a_file_of_what_is_trusted_that_cannot_be_used_is_told_before_anything_is_answered() {
     let folder = Folder::new();
     let (store, trust) = (folder.join("fleet.redb"), folder.join("trust.json"));
     std::fs::write(&trust, r#"{"shop": {"root": "sha256:5", "repository": "."}}"#).unwrap();
     let arguments = ["--store", store.to_str().unwrap(), "--trust", trust.to_str().unwrap(), "--listen", "127.0.0.1:0"];
-    let output = program(&arguments).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(Exit::Input.code().into()), "{told}");
+    let (code, told) = ended(&arguments);
+    assert_eq!(code, Some(Exit::Input.code().into()), "{told}");
     assert!(told.contains("trust.json: shop") && told.contains("`sha256:5`"), "{told}");
     // Of two, a reader would silently keep one.
     let twice =
         "{\"shop\": {\"root\": \"a\", \"repository\": \".\"},\n \"shop\": {\"root\": \"b\", \"repository\": \".\"}}";
     std::fs::write(&trust, twice).unwrap();
-    let told = String::from_utf8(program(&arguments).output().unwrap().stderr).unwrap();
+    let (_, told) = ended(&arguments);
     assert!(told.contains("`shop` is written twice at line 2 column 7"), "{told}");
     assert!(!store.exists());
 }
@@ -38,9 +52,8 @@ fn a_file_of_what_is_trusted_that_cannot_be_used_is_told_before_anything_is_answ
 fn nothing_that_a_terminal_obeys_is_printed_of_a_wrong_command_line_or_into_the_log() {
     let wild = "\u{1b}[2J\u{9b}31m\u{202e}";
     for (words, exit) in [([wild, ""], Exit::Usage), (["--width", wild], Exit::Input)] {
-        let output = program(&words).output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(exit.code().into()), "{told}");
+        let (code, told) = ended(&words);
+        assert_eq!(code, Some(exit.code().into()), "{told}");
         assert!(told.contains("\\u202e") && !told.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{told:?}");
         let lines = told.lines().filter(|line| line.starts_with('{'));
         let read: Vec<serde_json::Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();

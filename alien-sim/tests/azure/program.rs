@@ -3,9 +3,10 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use alien_conformance::printed::reviewed;
 use serde_json::Value;
 
 struct Killed(Child);
@@ -24,7 +25,11 @@ fn folder() -> PathBuf {
 fn ended(arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } =
         Command::new(env!("CARGO_BIN_EXE_alien-sim")).args(arguments).output().unwrap();
-    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    let (told, said) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    if !status.success() {
+        reviewed(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/azure/messages.txt"), &said);
+    }
+    (status.code(), told, said)
 }
 
 #[test]
@@ -50,7 +55,7 @@ fn the_program_tells_whom_to_be_in_files_of_its_users_own_and_removes_them_on_a_
             let script = path.extension().is_some_and(|extension| extension == "sh");
             assert!(script || content.lines().all(|secret| secret.len() < 20 || !line.contains(secret)), "{line}");
         }
-        for (script, who) in [("admin.sh", "admin"), ("vendor.sh", "vendor")] {
+        for (script, who) in [("admin.sh", "admin"), ("vendor.sh", "vendor"), ("agent.sh", "agent")] {
             let exports: String = told[who]
                 .as_object()
                 .unwrap()

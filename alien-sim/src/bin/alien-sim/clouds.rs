@@ -1,4 +1,5 @@
-//! What is there at the beginning: a customer with an admin, and a vendor whom the customer does not know yet.
+//! What is there at the beginning: a customer with an admin and, on Google Cloud, an account for an agent; and a vendor whom the customer
+//! does not know yet.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,6 +25,9 @@ pub(crate) fn gcp(gcp: &Gcp, folder: &Folder) -> Result<Told, Failure> {
     let owner = format!("serviceAccount:{admin}");
     gcp.bind(&format!("//cloudresourcemanager.googleapis.com/projects/{project}"), "roles/owner", &owner);
     let vendor = gcp.service_account("vendor-project", "vendor");
+    let agent = gcp.service_account(project, "alien-agent");
+    // Whoever asks the metadata server is this account, as on a machine that runs as it.
+    gcp.default_account(&agent);
     let url = gcp.url().to_owned();
     let variables = |key: String| vec![("GOOGLE_APPLICATION_CREDENTIALS", key), ("SIM_URL", url.clone())];
     let mut admins = variables(folder.write("admin.json", &gcp.key(&admin))?);
@@ -33,6 +37,7 @@ pub(crate) fn gcp(gcp: &Gcp, folder: &Folder) -> Result<Told, Failure> {
         cloud: "gcp",
         admin: admins,
         vendor: variables(folder.write("vendor.json", &gcp.key(&vendor))?),
+        agent: vec![("GCE_METADATA_HOST", url.trim_start_matches("http://").to_owned()), ("SIM_URL", url.clone())],
         target: vec![
             ("--project", project.to_owned()),
             ("--project-number", number.to_string()),
@@ -74,6 +79,7 @@ pub(crate) fn azure(azure: &Azure, folder: &Folder) -> Result<Told, Failure> {
         cloud: "azure",
         admin: admins,
         vendor: vendors,
+        agent: Vec::new(),
         target: vec![
             ("--tenant", azure.tenant().to_owned()),
             ("--subscription", subscription.to_owned()),

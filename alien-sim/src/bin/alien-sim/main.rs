@@ -7,49 +7,14 @@ mod told;
 use std::borrow::Cow;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use alien_sim::command_line::{Arguments, Cloud};
+use clap::Parser as _;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
 use folder::Folder;
-
-/// The exit codes, which are those of the other programs of this workspace.
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  it was told to end, by Ctrl-C or SIGTERM, and has removed its files
-  1  a defect of the program, or a result that could not be written
-  2  the command line is wrong
-  3  the value of an option is wrong
-  6  the network or a disk did not do it";
-
-/// Emulate a cloud on this machine, with the accounts of a customer's admin and of a vendor
-///
-/// It prints what to copy into their shells: where their credentials are, and the commands of a deployment. Every
-/// request is authorized as the cloud's IAM would. All is in memory; the files are removed at the end.
-#[derive(Parser)]
-#[command(name = "alien-sim", version, after_help = EXIT_CODES)]
-struct Arguments {
-    /// The cloud to emulate
-    cloud: Cloud,
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
-    #[arg(help = "The port to listen on, of the loopback interface [default: a free one]")]
-    port: u16,
-    /// Make this folder for the files of credentials, which must not exist [default: a temporary one]
-    #[arg(long, value_name = "FOLDER")]
-    folder: Option<PathBuf>,
-    /// Print JSON in one line, for other programs
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Cloud {
-    Gcp,
-    Azure,
-}
 
 /// Why it ends, in words and as an exit code.
 #[derive(Debug)]
@@ -130,7 +95,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn tell(told: &told::Told, folder: &Folder, arguments: &Arguments) -> Result<(), Failure> {
-    for (name, variables) in [("admin.sh", &told.admin), ("vendor.sh", &told.vendor)] {
+    for (name, variables) in [("admin.sh", &told.admin), ("vendor.sh", &told.vendor), ("agent.sh", &told.agent)] {
         folder.write(name, &told::exports(variables))?;
     }
     let text = if arguments.json { format!("{}\n", told.to_json(folder)) } else { told.to_text(folder) };

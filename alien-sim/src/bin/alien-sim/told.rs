@@ -15,6 +15,8 @@ pub(crate) struct Told {
     pub(crate) admin: Vec<(&'static str, String)>,
     /// The variables of the vendor's.
     pub(crate) vendor: Vec<(&'static str, String)>,
+    /// The variables of an agent's. None, where no agent can run against it.
+    pub(crate) agent: Vec<(&'static str, String)>,
     /// The flags that say where a deployment goes.
     pub(crate) target: Vec<(&'static str, String)>,
     /// The flags that say whom a deployment trusts.
@@ -77,6 +79,7 @@ impl Told {
             "folder": folder.path(""),
             "admin": object(&self.admin),
             "vendor": object(&self.vendor),
+            "agent": object(&self.agent),
             "target": object(&self.target),
             "trust": object(&self.trust),
             "endpoint": object(&self.endpoint),
