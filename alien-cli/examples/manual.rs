@@ -1,4 +1,4 @@
-//! Writes the man pages of every program, and what completes their command lines, for whoever packages them:
+//! Writes the man pages and the shell completions of every program, for packages of them:
 //!
 //! ```console
 //! $ cargo run --package alien-cli --example manual -- FOLDER

@@ -57,8 +57,8 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     /// The forms of code that a kind of resource runs on this cloud; `None` if it runs no code there.
     fn code(&self, kind: Kind) -> Option<CodeForms>;
 
-    /// What the cloud does not take of a stack at a target, and takes of the one that runs there: a release of it would be refused.
-    /// What the customer gave for the one that runs is given for the next too, or is told where it does not fit. Calls nothing.
+    /// Returns what the cloud does not take of a stack at a target, and takes of the one that runs there: a release would be refused.
+    /// The customer's own networks of the stack that runs are taken for the next too; one that does not fit is a problem. Calls nothing.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The address that calls go to: whoever names one means it, whatever variables and profiles say.
+//! The endpoint URL of all calls. One that is given wins over environment variables and profiles.
 
 use std::fmt;
 

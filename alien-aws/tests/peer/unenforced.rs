@@ -27,8 +27,8 @@ const BY_ARN: [&str; 2] = ["DynamoDB_20120810.ListTagsOfResource", "DynamoDB_201
 /// The path of CreateFunction. The name of the function is in its body, where the peer does not look for it.
 const CREATE_FUNCTION: &str = "/2015-03-31/functions";
 
-/// What a server behind a proxy is told of the connection. The peer is called without TLS, and takes it from here whether a request
-/// came with it: buckets refuse those that did not.
+/// The header by which a proxy says whether a client used TLS. The peer is called without TLS and believes this header, and buckets refuse
+/// requests that came without.
 pub(crate) const FORWARDED: &str = "x-forwarded-proto";
 
 /// The bodies of requests to STS: what was asked for when someone was let in.

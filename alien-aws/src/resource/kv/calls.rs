@@ -41,7 +41,7 @@ impl Reconcile<Aws, Clients> for Kv {
         }
         let tags = tags.iter().map(|tag| (tag.key(), tag.value()));
         let observed = Observed::marked(arn, cx.deployment().owner(), tags);
-        // What of its settings was changed is for the admin to see.
+        // Only the admin may read the settings.
         let (Observed::Own { state: State::Finished(_), .. }, false) = (&observed, cx.is_vendors()) else {
             return Ok(observed);
         };

@@ -89,7 +89,7 @@ impl Reconcile<Aws, Clients> for Network {
                 let whose = format!("{whose} (if it is this deployment's, tag it and its parts with `{tag}` again)");
                 Observed::Foreign(Foreign::of(whose))
             }
-            // What of its parts was changed is for the admin to see.
+            // Only the admin may read the parts.
             observed @ Observed::Own { state: State::Finished(_), .. } if !cx.is_vendors() => {
                 observed.drifted(drift(cx, id, self.range()).await?)
             }

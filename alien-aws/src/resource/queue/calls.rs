@@ -63,7 +63,7 @@ impl Reconcile<Aws, Clients> for Queue {
         let mut drift: Vec<String> =
             missing.then(|| "its dead-letter queue is missing".to_owned()).into_iter().collect();
         let observed = look(cx, MAIN).await?.unwrap_or(Observed::Absent);
-        // What of its settings was changed is for the admin to see.
+        // Only the admin may read the settings.
         if let (Observed::Own { state: State::Finished(_), .. }, false) = (&observed, cx.is_vendors()) {
             let mut fields = changed(cx, MAIN, &attributes(self, redrive(cx, self)?)).await?;
             if dead.is_some() {

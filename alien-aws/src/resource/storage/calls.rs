@@ -33,7 +33,7 @@ impl Reconcile<Aws, Clients> for Storage {
         let tags = tags(cx, &bucket).await?;
         let tags = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let observed = Observed::marked(cx.full_name(Scope::Bucket)?, cx.deployment().owner(), tags);
-        // What of its settings was changed is for the admin to see.
+        // Only the admin may read the settings.
         match observed {
             Observed::Own { state: State::Finished(_), .. } if !cx.is_vendors() => {
                 Ok(observed.drifted(drift(cx, &bucket).await?))

@@ -95,7 +95,8 @@ fn odd(found: &Says) -> impl Iterator<Item = &'static str> {
     is_odd.into_iter().filter_map(|(is, field)| is.then_some(field))
 }
 
-/// How a queue is not as it was set. What a stack says is told with it: the record tells whether the stack said that before.
+/// Names the settings that differ from the stack or from what a set-up makes; `None` if none does. The caller tells a change of the stack
+/// from one that somebody made, by the record.
 fn drift(found: &Says, queue: &Queue) -> Option<String> {
     let fields: Vec<&str> = unlike(found, queue).chain(odd(found)).collect();
     let ways = astray(found).map(str::to_owned).into_iter().chain(field_drift(&fields));
