@@ -1,5 +1,7 @@
 //! Checks before a set-up: the account of the credentials, their permissions, and quotas.
 
+use std::collections::BTreeMap;
+
 use alien_core::adapter::AccessControl;
 use alien_core::{ErrorKind, Problem, Remedy, Result, Rule};
 use aws_sdk_iam::types::{
@@ -155,19 +157,21 @@ fn refused(principal: &str, statement: &Statement, denied: &[Denial]) -> Vec<Pro
 /// The actions of a statement that are not allowed.
 async fn simulate(cx: Context<'_>, principal: &str, statement: &Statement) -> Result<Vec<Denial>> {
     let texts = |texts: &[crate::policy::Text]| texts.iter().map(|text| text.to_string()).collect::<Vec<_>>();
-    // A key of one text takes one value, so the first of a condition's values is simulated. A key that must be absent is
+    // A key takes one value, so the first of a condition's values is simulated: of bounds, one of both. A key that must be absent is
     // not given.
-    let given = statement.condition.0.iter().filter(|(operator, _)| *operator != "Null");
-    let conditions = given.flat_map(|(_, keys)| keys);
-    let conditions = conditions.filter_map(|(key, values)| Some((key.as_ref(), values.0.first()?.as_str())));
-    let region = ("aws:RequestedRegion", cx.target().region.as_str());
-    let context: Vec<ContextEntry> = conditions
-        .chain([region])
-        .map(|(key, value)| {
-            let entry = ContextEntry::builder().context_key_name(key).context_key_type(ContextKeyTypeEnum::String);
-            entry.context_key_values(value).build()
-        })
-        .collect();
+    let mut given =
+        BTreeMap::from([("aws:RequestedRegion", (ContextKeyTypeEnum::String, cx.target().region.as_str()))]);
+    for (operator, keys) in statement.condition.0.iter().filter(|(operator, _)| *operator != "Null") {
+        let is_number = operator.starts_with("Numeric");
+        let form = if is_number { ContextKeyTypeEnum::Numeric } else { ContextKeyTypeEnum::String };
+        for (key, values) in keys {
+            given.extend(values.0.first().map(|value| (key.as_ref(), (form.clone(), value.as_str()))));
+        }
+    }
+    let entry = |(key, (form, value)): (&str, (ContextKeyTypeEnum, &str))| {
+        ContextEntry::builder().context_key_name(key).context_key_type(form).context_key_values(value).build()
+    };
+    let context: Vec<ContextEntry> = given.into_iter().map(entry).collect();
     let (actions, resources) = (texts(&statement.actions), texts(&statement.resources));
     let mut denied = Vec::<Denial>::new();
     let mut marker = None;

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use alien_core::Bounds;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An identity and its permissions: a role, its trust policy and its policies.
@@ -147,6 +148,17 @@ impl Condition {
         self.set(ARN_EQUALS, key.into(), values);
     }
 
+    /// Requires a key to be a number within these bounds if a request has it.
+    pub(crate) fn require_within_if_present(&mut self, key: &'static str, Bounds { min, max }: Bounds) {
+        let mut set = |operator, number: u32| self.set(operator, key.into(), [number.to_string()]);
+        if min == max {
+            set(NUMERIC_EQUALS_IF_EXISTS, min);
+        } else {
+            set(NUMERIC_AT_LEAST_IF_EXISTS, min);
+            set(NUMERIC_AT_MOST_IF_EXISTS, max);
+        }
+    }
+
     /// Requires that a request does not have a key.
     pub(crate) fn require_absent(&mut self, key: impl Into<Text>) {
         self.set(NULL, key.into(), ["true".to_owned()]);
@@ -188,6 +200,20 @@ impl Condition {
         }
     }
 
+    /// The numbers that `NumericEqualsIfExists`, or else `NumericGreaterThanEqualsIfExists` and `NumericLessThanEqualsIfExists`
+    /// together, allow for a key; `None` if they do not limit it on both sides. Of several values one is enough, so the widest
+    /// counts.
+    pub(crate) fn within_if_present(&self, key: &str) -> Option<Bounds> {
+        let numbers = |operator| -> Option<Vec<u32>> {
+            self.values(operator, key).iter().map(|value| value.parse().ok()).collect()
+        };
+        let least = |operator| numbers(operator)?.into_iter().min();
+        let most = |operator| numbers(operator)?.into_iter().max();
+        let equal = least(NUMERIC_EQUALS_IF_EXISTS).zip(most(NUMERIC_EQUALS_IF_EXISTS));
+        let (min, max) = equal.or_else(|| least(NUMERIC_AT_LEAST_IF_EXISTS).zip(most(NUMERIC_AT_MOST_IF_EXISTS)))?;
+        Some(Bounds { min, max })
+    }
+
     /// Whether `Null` allows only requests without a key.
     pub(crate) fn excludes(&self, key: &str) -> bool {
         self.values(NULL, key) == ["true"]
@@ -202,6 +228,9 @@ pub(crate) const STRING_EQUALS: &str = "StringEquals";
 const STRING_EQUALS_IF_EXISTS: &str = "StringEqualsIfExists";
 const ARN_EQUALS: &str = "ArnEquals";
 const ARN_LIKE_IF_EXISTS: &str = "ArnLikeIfExists";
+const NUMERIC_EQUALS_IF_EXISTS: &str = "NumericEqualsIfExists";
+const NUMERIC_AT_LEAST_IF_EXISTS: &str = "NumericGreaterThanEqualsIfExists";
+const NUMERIC_AT_MOST_IF_EXISTS: &str = "NumericLessThanEqualsIfExists";
 const NULL: &str = "Null";
 
 /// One text or several. A single one is written without brackets, as AWS does.

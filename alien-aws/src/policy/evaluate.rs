@@ -1,6 +1,7 @@
 //! Decides requests as IAM does: an explicit deny wins, then an allow, and otherwise the request is not allowed.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use alien_core::adapter::{Allowed, Coverage, Permission, glob};
@@ -234,6 +235,21 @@ impl Test {
             "StringNotEqualsIgnoreCase" => (Compare::By(same_ignoring_case), true),
             "StringLike" | "ArnEquals" | "ArnLike" => (Compare::By(glob), false),
             "StringNotLike" | "ArnNotEquals" | "ArnNotLike" => (Compare::By(glob), true),
+            // A text that is no number matches no number.
+            "NumericEquals" => (Compare::By(|wanted, given| compared(wanted, given) == Some(Ordering::Equal)), false),
+            "NumericNotEquals" => (Compare::By(|wanted, given| compared(wanted, given) == Some(Ordering::Equal)), true),
+            "NumericLessThan" => {
+                (Compare::By(|wanted, given| compared(given, wanted).is_some_and(Ordering::is_lt)), false)
+            }
+            "NumericLessThanEquals" => {
+                (Compare::By(|wanted, given| compared(given, wanted).is_some_and(Ordering::is_le)), false)
+            }
+            "NumericGreaterThan" => {
+                (Compare::By(|wanted, given| compared(given, wanted).is_some_and(Ordering::is_gt)), false)
+            }
+            "NumericGreaterThanEquals" => {
+                (Compare::By(|wanted, given| compared(given, wanted).is_some_and(Ordering::is_ge)), false)
+            }
             "Null" if over == Over::One => (Compare::Presence, false),
             _ => return None,
         };
@@ -258,6 +274,12 @@ impl Test {
             Over::Any => values.any(|given| found(given) != self.is_negated),
         }
     }
+}
+
+/// How one number stands to another; `None` if one of them is no number.
+fn compared(one: &str, other: &str) -> Option<Ordering> {
+    let number = |text: &str| text.parse::<f64>().ok();
+    number(one)?.partial_cmp(&number(other)?)
 }
 
 /// Visits everything that a principal's policies allow.

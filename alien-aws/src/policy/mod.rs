@@ -7,9 +7,10 @@ mod limits;
 mod render;
 
 use alien_core::adapter::{AccessControl, Allowed, Answer, Collected, Escalation, Guard, Guardrail, Layout, Trusted};
-use alien_core::{Grants, Layers, RegistryGrant, Size};
+use alien_core::{Bounds, Grants, Layers, RegistryGrant, Resource, Settings, Size};
 
 use crate::operations::Scope;
+use crate::resource::container;
 use crate::target::Target;
 use crate::{Aws, identity, operations};
 
@@ -78,6 +79,17 @@ impl AccessControl for Aws {
 
     fn excludes(condition: &Condition, key: &str) -> bool {
         condition.excludes(key)
+    }
+
+    fn confined_within(condition: &Condition, key: &str) -> Option<Bounds> {
+        condition.within_if_present(key)
+    }
+
+    fn bounds(resource: &Resource, key: &str) -> Option<Bounds> {
+        match resource.settings() {
+            Settings::Container(container) => container::bounds(container, key),
+            _ => None,
+        }
     }
 
     fn requirements(condition: &Condition) -> Vec<String> {

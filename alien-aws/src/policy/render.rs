@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use alien_core::Grants;
-use alien_core::adapter::{Cloud, Guard, Layout, Operation, Sets, Subject, SubjectType};
+use alien_core::adapter::{AccessControl as _, Cloud, Guard, Layout, Operation, Sets, Subject, SubjectType};
+
+use alien_core::{Bounds, Grants};
 
 use super::limits::{self, STATEMENT_ENVELOPE};
 use super::{Condition, Effect, Policy, PolicyKind, Principal, Role, RolePolicy, Statement, Text};
@@ -12,6 +13,7 @@ use crate::Aws;
 use crate::identity;
 use crate::naming::{Arns, RESOURCE_TAG};
 use crate::operations::Scope;
+use crate::resource::container;
 
 /// What a request leaves out to leave a service where it is, on Fargate, and unconnected.
 ///
@@ -48,6 +50,15 @@ const SETTINGS_IN_PLACE: &[Guard<Scope>] = &[
     Guard::Absent { key: "lambda:SubnetIds" },
     Guard::Absent { key: "lambda:VpcIds" },
 ];
+
+/// What a request keeps to define no larger and no mightier task than the stack has. This library always sends both sizes; a task
+/// definition without them does not run on Fargate, so requests without the keys are none to keep out.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#task_size>
+const DEFINITION: &[Guard<Scope>] = &[
+    Guard::FixedIfPresent { key: "ecs:privileged", values: OFF },
+    Guard::WithinIfPresent { key: container::CPU },
+    Guard::WithinIfPresent { key: container::MEMORY },
+];
 const WITHOUT_SHELL: Guard<Scope> = Guard::Fixed { key: "ecs:enable-execute-command", values: OFF };
 const OFF: &[&str] = &["false"];
 
@@ -60,7 +71,7 @@ pub(crate) fn guards(scope: Scope) -> &'static [Guard<Scope>] {
         Scope::ServiceWithoutShell => &[WITHOUT_SHELL],
         Scope::ServiceInPlace => IN_PLACE,
         Scope::FunctionInPlace => SETTINGS_IN_PLACE,
-        Scope::TaskFamilyUnprivileged => &[Guard::FixedIfPresent { key: "ecs:privileged", values: OFF }],
+        Scope::TaskFamilyUnprivileged => DEFINITION,
         Scope::EcsLinkedRole => &[Guard::Fixed { key: "iam:AWSServiceName", values: &["ecs.amazonaws.com"] }],
         Scope::Mappings => &[Guard::Named { key: "lambda:FunctionArn", by: Scope::Function }],
         Scope::Vpc | Scope::NetworkOwn => &[Guard::Named { key: OWN_TAG, by: Scope::NetworkTag }],
@@ -107,9 +118,11 @@ struct Group<'a> {
     parts: Vec<Part<'a>>,
 }
 
-/// The names of one subject: those that conditions compare, and those that the actions are checked on.
+/// What statements say of one subject: the numbers and the names that conditions compare, and the names that the actions are checked
+/// on.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Part<'a> {
+    bounds: Vec<(&'static str, [u32; 2])>,
     values: Vec<&'a str>,
     resources: Vec<&'a str>,
 }
@@ -163,15 +176,23 @@ fn group<'a>(
     }
     let named = guards(key.scope).iter().filter_map(|guard| match guard {
         Guard::Named { by, .. } | Guard::NamedIfPresent { by, .. } => Some(names.at(*by, subject)),
-        Guard::Fixed { .. } | Guard::FixedIfPresent { .. } | Guard::Absent { .. } => None,
+        _ => None,
     });
     let mut values: Vec<&str> = named.flatten().collect();
+    let resource = layout.resource(subject);
+    let bounds = guards(key.scope).iter().filter_map(|guard| match *guard {
+        Guard::WithinIfPresent { key } => {
+            let Bounds { min, max } = Aws::bounds(resource?, key)?;
+            Some((key, [min, max]))
+        }
+        _ => None,
+    });
     key.guarded = !values.is_empty();
     if key.scope == Scope::Interfaces {
         values.extend(names.at(Scope::Function, subject));
     }
     let group = groups.entry(key).or_insert_with(|| Group { rows, ..Group::default() });
-    group.parts.push(Part { values, resources });
+    group.parts.push(Part { bounds: bounds.collect(), values, resources });
 }
 
 /// The most subjects whose names the condition of one statement compares. A policy can be split between statements, and
@@ -195,24 +216,22 @@ fn group_statements(key: &Key, mut group: Group<'_>) -> Vec<Statement> {
         effect: Effect::Allow,
         actions: actions.clone(),
         resources: distinct(parts.iter().flat_map(|part| &part.resources)).into_iter().map(Text::Owned).collect(),
-        condition: condition(key.scope, &distinct(parts.iter().flat_map(|part| &part.values))),
+        condition: condition(key.scope, parts),
         ..Statement::default()
     };
-    if !key.guarded {
-        let mut statements = vec![statement(0, &group.parts)];
-        if key.scope == Scope::Interfaces {
-            let functions = distinct(group.parts.iter().flat_map(|part| &part.values));
-            statements.extend(
-                functions
-                    .chunks(subjects_per_statement(key.scope))
-                    .enumerate()
-                    .map(|(number, functions)| not_by_code(&format!("{sid}ByCode{number}"), &actions, functions)),
-            );
-        }
-        return statements;
+    let most = if key.guarded { subjects_per_statement(key.scope) } else { usize::MAX };
+    let alike = group.parts.chunk_by(|one, next| one.bounds == next.bounds).flat_map(|parts| parts.chunks(most));
+    let mut statements: Vec<Statement> = alike.enumerate().map(|(number, parts)| statement(number, parts)).collect();
+    if key.scope == Scope::Interfaces {
+        let functions = distinct(group.parts.iter().flat_map(|part| &part.values));
+        statements.extend(
+            functions
+                .chunks(subjects_per_statement(key.scope))
+                .enumerate()
+                .map(|(number, functions)| not_by_code(&format!("{sid}ByCode{number}"), &actions, functions)),
+        );
     }
-    let chunks = group.parts.chunks(subjects_per_statement(key.scope));
-    chunks.enumerate().map(|(number, parts)| statement(number, parts)).collect()
+    statements
 }
 
 /// Denies to the code of functions what Lambda does for them under the same role: a request of the code carries the function's
@@ -238,8 +257,11 @@ fn distinct<'a>(names: impl Iterator<Item = &'a &'a str>) -> Vec<String> {
     names.into_iter().map(str::to_owned).collect()
 }
 
-/// The conditions of a scope, with these names for the guards that compare names.
-fn condition(scope: Scope, names: &[String]) -> Condition {
+/// The conditions of a scope, with the names and the numbers that its subjects have for the guards that compare them. All of them
+/// have the same numbers.
+fn condition(scope: Scope, parts: &[Part<'_>]) -> Condition {
+    let names = distinct(parts.iter().flat_map(|part| &part.values));
+    let bounds = parts.first().map_or(&[][..], |part| &part.bounds);
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let mut condition = Condition::default();
     for guard in guards(scope) {
@@ -247,9 +269,14 @@ fn condition(scope: Scope, names: &[String]) -> Condition {
             Guard::Fixed { key, values } => condition.require(key, owned(values)),
             // The customer's own network is identified by its ARN.
             Guard::Named { .. } | Guard::NamedIfPresent { .. } if names.is_empty() => {}
-            Guard::Named { key, .. } => condition.require(key, names.to_vec()),
+            Guard::Named { key, .. } => condition.require(key, names.clone()),
             Guard::FixedIfPresent { key, values } => condition.require_if_present(key, owned(values)),
-            Guard::NamedIfPresent { key, .. } => condition.require_arn_if_present(key, names.to_vec()),
+            Guard::NamedIfPresent { key, .. } => condition.require_arn_if_present(key, names.clone()),
+            Guard::WithinIfPresent { key } => {
+                if let Some((_, [min, max])) = bounds.iter().find(|(of, _)| *of == key) {
+                    condition.require_within_if_present(key, Bounds { min: *min, max: *max });
+                }
+            }
             Guard::Absent { key } => condition.require_absent(key),
         }
     }

@@ -4,7 +4,7 @@
 pub(crate) mod calls;
 
 use alien_core::adapter::{CodeForms, Fields, On, Operation, Placed, Rows};
-use alien_core::{Container, Problem, Replicas, Rule, Set};
+use alien_core::{Bounds, Container, Problem, Replicas, Rule, Set};
 
 use super::compute;
 use crate::Aws;
@@ -19,6 +19,30 @@ use crate::variables;
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html>).
 const MAX: usize = 255;
 
+/// The key of the processors of a task, in units.
+pub(crate) const CPU: &str = "ecs:task-cpu";
+/// The key of the memory of a task, in MiB.
+pub(crate) const MEMORY: &str = "ecs:task-memory";
+
+/// The numbers that the stack allows for one of these keys
+/// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html#amazonelasticcontainerservice-policy-keys>).
+pub(crate) fn bounds(container: &Container, key: &str) -> Option<Bounds> {
+    match key {
+        CPU => {
+            let Bounds { min, max } = container.cpu_bounds();
+            Some(Bounds { min: units(min), max: units(max) })
+        }
+        MEMORY => Some(container.memory_bounds()),
+        _ => None,
+    }
+}
+
+/// The units of thousandths of a vCPU, which has 1,024
+/// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html>).
+fn units(millis: u32) -> u32 {
+    u32::try_from(u64::from(millis) * 1024 / 1000).unwrap_or(u32::MAX)
+}
+
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html>
 ///
 /// What a task reads of secrets, files and logs, it reads as its role, which a set-up gave no right to that. On Fargate a
@@ -28,8 +52,6 @@ const DEFINITION: &[Fields] = &[
     Fields::call(&["family"]),
     Fields::vendors(&[
         "containerDefinitions",
-        "cpu",
-        "memory",
         "enableFaultInjection",
         "inferenceAccelerators",
         "ipcMode",
@@ -42,6 +64,8 @@ const DEFINITION: &[Fields] = &[
         "trustedExecutionConfiguration",
     ]),
     Fields::kept_by("ecs:privileged", &["containerDefinitions[].privileged"]),
+    Fields::kept_by(CPU, &["cpu"]),
+    Fields::kept_by(MEMORY, &["memory"]),
     Fields::needing("iam:PassRole", &["executionRoleArn", "taskRoleArn"]),
     Fields::needing("ecs:TagResource", &["tags"]),
     Fields::disclosed("mount file systems that its network and its runtime role let it reach", &["volumes"]),

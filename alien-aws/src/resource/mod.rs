@@ -1,7 +1,7 @@
 //! The kinds on AWS, one file a kind: names, permission sets and checks; and in `calls` the calls.
 
 pub(crate) mod compute;
-mod container;
+pub(crate) mod container;
 mod function;
 mod kv;
 pub(crate) mod network;

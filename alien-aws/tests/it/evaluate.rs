@@ -57,7 +57,7 @@ fn conditions_hold_or_do_not() {
         json!([{ "Sid": "A", "Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition }])
     };
     type Context = &'static [(&'static str, &'static str)];
-    let cases: [(&str, &str, Value, Context, bool); 17] = [
+    let cases: [(&str, &str, Value, Context, bool); 32] = [
         ("StringEquals", "aws:a", json!("x"), &[("aws:A", "x")], true),
         ("StringEquals", "aws:a", json!(["x", "y"]), &[("aws:a", "y")], true),
         ("StringEquals", "aws:a", json!("x"), &[("aws:a", "X")], false),
@@ -74,7 +74,23 @@ fn conditions_hold_or_do_not() {
         ("Bool", "aws:a", json!(false), &[("aws:a", "false")], true),
         ("Null", "aws:a", json!("true"), &[], true),
         ("Null", "aws:a", json!(true), &[("aws:a", "x")], false),
-        ("NumericLessThan", "aws:a", json!(5), &[("aws:a", "4")], false),
+        ("NumericEquals", "aws:a", json!("256"), &[("aws:a", "256.0")], true),
+        ("NumericEquals", "aws:a", json!(["256", "512"]), &[("aws:a", "512")], true),
+        ("NumericEquals", "aws:a", json!("256"), &[("aws:a", "2560")], false),
+        ("NumericNotEquals", "aws:a", json!("256"), &[("aws:a", "257")], true),
+        ("NumericNotEquals", "aws:a", json!("256"), &[("aws:a", "256")], false),
+        ("NumericLessThan", "aws:a", json!(5), &[("aws:a", "4")], true),
+        ("NumericLessThan", "aws:a", json!(5), &[("aws:a", "5")], false),
+        ("NumericLessThanEquals", "aws:a", json!(5), &[("aws:a", "5")], true),
+        ("NumericLessThanEquals", "aws:a", json!(5), &[("aws:a", "10")], false),
+        ("NumericGreaterThan", "aws:a", json!(5), &[("aws:a", "10")], true),
+        ("NumericGreaterThan", "aws:a", json!(5), &[("aws:a", "5")], false),
+        ("NumericGreaterThanEquals", "aws:a", json!(5), &[("aws:a", "5")], true),
+        ("NumericGreaterThanEquals", "aws:a", json!(5), &[("aws:a", "4")], false),
+        ("NumericGreaterThanEquals", "aws:a", json!(5), &[("aws:a", "many")], false),
+        ("NumericLessThanEqualsIfExists", "aws:a", json!(5), &[], true),
+        // An operator that this crate does not know.
+        ("DateLessThan", "aws:a", json!("2026-01-01T00:00:00Z"), &[("aws:a", "2025-01-01T00:00:00Z")], false),
     ];
     for (operator, key, value, context, expected) in cases {
         let allowed = decide(when(operator, key, value.clone()), "a:B", "r", context).is_allowed();
@@ -200,6 +216,7 @@ fn any_statement(effect: &'static str) -> impl Strategy<Value = Value> {
         Just(json!({ "Null": { "k": "true" } })),
         Just(json!({ "ForAllValues:StringEquals": { "k": ["1", "2"] } })),
         Just(json!({ "ForAnyValue:StringNotLike": { "k": "1*" } })),
+        Just(json!({ "NumericGreaterThanEqualsIfExists": { "k": "2" }, "NumericLessThanEquals": { "k": "2" } })),
         Just(json!({ "DateLessThan": { "k": "1" } })),
     ];
     let lists = (proptest::collection::vec(action, 1..3), proptest::collection::vec(resource, 1..3));

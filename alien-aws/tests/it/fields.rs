@@ -50,6 +50,10 @@ fn keys(field: &str) -> Vec<(&'static str, &'static str)> {
         vec![("ecs:task-definition", "arn:aws:ecs:eu-central-1:222222222222:task-definition/theirs:1")]
     } else if field == "containerDefinitions[].privileged" {
         vec![("ecs:privileged", "true")]
+    } else if field == "cpu" {
+        vec![("ecs:task-cpu", "16384")]
+    } else if field == "memory" {
+        vec![("ecs:task-memory", "122880")]
     } else {
         Vec::new()
     }

@@ -1,11 +1,13 @@
 //! An update of a service by the vendor changes what runs, and not where, beside what, or with what it is connected.
 
 use alien_aws::Aws;
-use alien_aws::policy::{Principal, Request, evaluate};
+use alien_aws::policy::{Principal, Request, Statement, evaluate};
 use alien_conformance::stacks::{self, IMAGE, in_network};
 use alien_core::adapter::{AccessControl, DeploymentContext, audit_layers};
-use alien_core::{Code, Deployment, DisclosureKind, Kind, Layers, Lifecycle, Promise, Rendered, Report};
-use serde_json::{Value, json};
+use alien_core::{
+    Code, Container, Deployment, DisclosureKind, Kind, Layers, Lifecycle, Profile, Promise, Rendered, Report, Stack,
+};
+use serde_json::{Map, Value, json};
 
 use crate::target;
 
@@ -65,6 +67,67 @@ fn an_update_of_a_service_sets_no_more_than_count_and_its_own_task_definition() 
     assert!(!allows(&management, "ecs:RegisterTaskDefinition", others[0], &[]));
 }
 
+/// A stack of containers: each with its bounds of processors and of memory, if it has any.
+fn sized(containers: &[(&str, Option<[u32; 2]>, Option<[u32; 2]>)]) -> Stack {
+    let mut stack = Stack::builder("my-app");
+    for (id, cpu, memory) in containers {
+        let mut container = Container::new(IMAGE.parse::<Code>().unwrap(), "execution").with_cpu_millis(500);
+        container = container.with_memory_mib(2048);
+        if let Some([least, most]) = *cpu {
+            container = container.with_cpu_bounds(least..=most);
+        }
+        if let Some([least, most]) = *memory {
+            container = container.with_memory_bounds(least..=most);
+        }
+        stack.live(*id, container);
+    }
+    stack.profile("execution", Profile::new());
+    stack.build().unwrap()
+}
+
+/// The bounds of a container are its own, also beside others: the present size where it has none.
+#[test]
+fn a_task_definition_is_as_large_as_the_stack_allows() {
+    let stack = sized(&[
+        ("api", Some([250, 1000]), None),
+        ("jobs", None, Some([1024, 4096])),
+        ("mail", None, None),
+        ("site", None, None),
+    ]);
+    let rendered = alien_core::render(&stack, &target("acme".parse().unwrap())).unwrap();
+    assert_eq!(rendered.report.breaches, []);
+    let management = rendered.documents.layers.management.unwrap().principals.remove(0);
+    let registers = |id: &str, cpu: &str, memory: &str| {
+        let family = format!("arn:aws:ecs:eu-central-1:222222222222:task-definition/acme-{id}-4:1");
+        let keys = [("ecs:task-cpu", cpu), ("ecs:task-memory", memory), ("ecs:privileged", "false")];
+        allows(&management, "ecs:RegisterTaskDefinition", &family, &keys)
+    };
+    for (id, cpu, memory, allowed) in [
+        ("api", "256", "2048", true),
+        ("api", "1024", "2048", true),
+        ("api", "255", "2048", false),
+        ("api", "2048", "2048", false),
+        ("api", "512", "4096", false),
+        ("api", "512", "1024", false),
+        ("jobs", "512", "1024", true),
+        ("jobs", "512", "4096", true),
+        ("jobs", "512", "5120", false),
+        ("jobs", "1024", "2048", false),
+        ("mail", "512", "2048", true),
+        ("mail", "1024", "2048", false),
+        ("site", "512", "2048", true),
+        ("site", "512", "2049", false),
+        ("site", "half", "2048", false),
+    ] {
+        assert_eq!(registers(id, cpu, memory), allowed, "{id} {cpu} {memory}");
+    }
+    // Containers of one size share a statement.
+    let statements = management.policies.iter().flat_map(|policy| &policy.document.statements);
+    let register =
+        |statement: &&Statement| statement.actions.iter().any(|action| action == "ecs:RegisterTaskDefinition");
+    assert_eq!(statements.filter(register).count(), 3);
+}
+
 /// The keys that ECS has for a request, by its fields
 /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html>).
 fn keys(body: &Value) -> Vec<(&'static str, String)> {
@@ -92,6 +155,8 @@ fn keys(body: &Value) -> Vec<(&'static str, String)> {
     }
     let containers = body["containerDefinitions"].as_array().into_iter().flatten();
     containers.for_each(|container| add("ecs:privileged", &container["privileged"]));
+    add("ecs:task-cpu", &body["cpu"]);
+    add("ecs:task-memory", &body["memory"]);
     keys
 }
 
@@ -177,6 +242,33 @@ fn the_audit_refuses_an_update_without_any_one_of_its_conditions() {
     let register = "ContainerManagementOnTaskFamilyUnprivileged";
     assert_eq!(after(register, |_| ()).breaches, []);
     assert!(!after(register, |condition| *condition = json!({})).breaches.is_empty());
+    for (key, field) in [
+        ("ecs:privileged", "containerDefinitions[].privileged"),
+        ("ecs:task-cpu", "cpu"),
+        ("ecs:task-memory", "memory"),
+    ] {
+        let refused = |what: &str, change: &dyn Fn(&mut Value)| {
+            let breaches = after(register, change).breaches;
+            let named = format!("without the condition on `{key}` also writes `{field}`");
+            let found = breaches.iter().find(|breach| breach.promise == Promise::P10 && breach.statement == register);
+            assert!(found.is_some_and(|breach| breach.what.contains(&named)), "{what} {key}: {breaches:#?}");
+        };
+        let each = |condition: &mut Value, change: &dyn Fn(&mut Map<String, Value>)| {
+            condition.as_object_mut().unwrap().values_mut().filter_map(Value::as_object_mut).for_each(change);
+        };
+        refused("without", &|condition| each(condition, &|keys| drop(keys.remove(key))));
+        if key != "ecs:privileged" {
+            let set = |condition: &mut Value, to: &Value| {
+                each(condition, &|keys| keys.get_mut(key).into_iter().for_each(|value| *value = to.clone()));
+            };
+            refused("wider", &|condition| set(condition, &json!(["256", "512", "16384"])));
+            refused("no number", &|condition| set(condition, &json!("large")));
+            refused("one side", &|condition| {
+                each(condition, &|keys| drop(keys.remove(key)));
+                condition["NumericLessThanEqualsIfExists"] = json!({key: "512"});
+            });
+        }
+    }
 }
 
 /// What no condition key of ECS keeps out is told.

@@ -15,6 +15,7 @@ use super::operation::Escalation;
 use super::placement::Cloud;
 use super::registry::RegistryGrant;
 use crate::permission::Grants;
+use crate::resource::{Bounds, Resource};
 
 /// A cloud whose permissions are documents of its own, such as policies or roles. It renders documents from grants, and
 /// lists what a document allows. [`render`](super::render()), [`audit`](super::audit()) and [`review`](super::review())
@@ -79,6 +80,16 @@ pub trait AccessControl: Cloud {
     /// Whether a condition allows only requests without a key.
     fn excludes(_: &Self::Condition, _: &str) -> bool {
         false
+    }
+
+    /// The numbers that a condition allows for a key of requests that have it; `None` if it does not limit them on both sides.
+    fn confined_within(_: &Self::Condition, _: &str) -> Option<Bounds> {
+        None
+    }
+
+    /// The numbers that the stack allows a resource for a key, in the unit of the key; `None` if it allows every number.
+    fn bounds(_: &Resource, _: &str) -> Option<Bounds> {
+        None
     }
 
     /// What a condition requires, each requirement in a text of its own; all of them must hold. Equal requirements give equal
@@ -167,6 +178,12 @@ pub enum Guard<P: 'static> {
         /// The other scope.
         by: P,
     },
+    /// The key must be a number within the [bounds](AccessControl::bounds) of the subject, for requests that have it. Others
+    /// need nothing.
+    WithinIfPresent {
+        /// The condition key.
+        key: &'static str,
+    },
     /// The request must not have the key.
     Absent {
         /// The condition key.
@@ -183,6 +200,7 @@ impl<P> Guard<P> {
             | Self::Named { key, .. }
             | Self::FixedIfPresent { key, .. }
             | Self::NamedIfPresent { key, .. }
+            | Self::WithinIfPresent { key }
             | Self::Absent { key } => key,
         }
     }

@@ -233,7 +233,7 @@ impl<'a, C: AccessControl> Judge<'a, C> {
             allowed.coverage
         {
             let index = self.index;
-            let mut guards = Guards::<C>::new(index, allowed.condition);
+            let mut guards = Guards::<C>::new(self.layout, index, allowed.condition);
             let mut candidates = index
                 .named(text)
                 .flat_map(|thing| rows.iter().filter(|row| row.on == thing.scope).map(move |row| (*row, *thing)));
@@ -241,17 +241,14 @@ impl<'a, C: AccessControl> Judge<'a, C> {
             let first = candidates.next();
             let second = candidates.next();
             if let (Some((row, thing)), None) = (first, second)
-                && guards.met(&self.layout.names, &thing)
+                && guards.met(&thing)
             {
                 self.judge_thing(name, row, thing, allowed);
                 return;
             }
             direct = first.is_some();
-            let (met, unmet): (Vec<_>, Vec<_>) = first
-                .into_iter()
-                .chain(second)
-                .chain(candidates)
-                .partition(|(_, thing)| guards.met(&self.layout.names, thing));
+            let (met, unmet): (Vec<_>, Vec<_>) =
+                first.into_iter().chain(second).chain(candidates).partition(|(_, thing)| guards.met(thing));
             // A condition that restricts one thing says nothing about another of the same full name.
             let granted = |(row, thing): &&Checked<'a, C>| self.derived(row, thing.subject) != Derived::No;
             let lacking = match met.iter().any(|one| granted(&one)) {
@@ -260,7 +257,7 @@ impl<'a, C: AccessControl> Judge<'a, C> {
                 false => unmet.iter().find(granted),
             };
             if let Some(one @ (row, thing)) = lacking {
-                let key = guards.unmet(&self.layout.names, thing).unwrap_or_default();
+                let key = guards.unmet(thing).unwrap_or_default();
                 let does = row.effect.describe();
                 // The stack grants it with the condition: then the breach is what the condition keeps.
                 let fields = if granted(&one) { self.kept_by(key, row, *thing) } else { String::new() };
@@ -304,8 +301,7 @@ impl<'a, C: AccessControl> Judge<'a, C> {
 
     /// The fields that the condition on a key keeps from being written, in words.
     fn kept_by(&self, key: &str, row: &Operation<C::Scope>, thing: NamedResource<'a, C::Scope>) -> String {
-        let Subject::Resource(position) = thing.subject else { return String::new() };
-        let kind = self.layout.stack.at(position).map(Resource::kind);
+        let kind = self.layout.resource(thing.subject).map(Resource::kind);
         let lists = kind.map_or(&[][..], |kind| C::writes(SubjectType::Kind(kind), row));
         let is_kept = |fields: &&Fields| matches!(fields.fate, Fate::Kept(Keeper::Condition(by)) if by == key);
         let kept = lists.iter().filter(is_kept);
@@ -354,10 +350,7 @@ impl<'a, C: AccessControl> Judge<'a, C> {
         self.findings.checked += 1;
         let derived = self.derived(row, thing.subject);
         self.note(row.permission, derived);
-        let resource = match thing.subject {
-            Subject::Resource(position) => self.layout.stack.at(position),
-            _ => None,
-        };
+        let resource = self.layout.resource(thing.subject);
         let frozen = resource.is_none_or(|resource| resource.lifecycle() == Lifecycle::Frozen);
         let named = || resource.map_or_else(String::new, |r| format!(" ({} {} `{}`)", r.lifecycle(), r.kind(), r.id()));
         let does = row.effect.describe();

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::access::{AccessControl, Guard};
-use super::names::{Index, NamedResource, Names};
+use super::layout::Layout;
+use super::names::{Index, NamedResource};
 use crate::permission::Subject;
 
 /// The things to which a statement's condition restricts it.
 pub(super) struct Guards<'a, 'i, C: AccessControl> {
+    layout: &'a Layout<C>,
     index: &'i Index<'a, C::Scope>,
     condition: Option<&'a C::Condition>,
     /// The subjects that a key's values name, by key; `None` if a value names nothing of the deployment.
@@ -15,25 +17,26 @@ pub(super) struct Guards<'a, 'i, C: AccessControl> {
 }
 
 impl<'a, 'i, C: AccessControl> Guards<'a, 'i, C> {
-    pub(super) fn new(index: &'i Index<'a, C::Scope>, condition: Option<&'a C::Condition>) -> Self {
-        Self { index, condition, named: Vec::new() }
+    pub(super) fn new(
+        layout: &'a Layout<C>,
+        index: &'i Index<'a, C::Scope>,
+        condition: Option<&'a C::Condition>,
+    ) -> Self {
+        Self { layout, index, condition, named: Vec::new() }
     }
 
     /// Whether the condition is the one that the thing requires.
-    pub(super) fn met(&mut self, names: &Names<C::Scope>, thing: &NamedResource<'_, C::Scope>) -> bool {
-        self.unmet(names, thing).is_none()
+    pub(super) fn met(&mut self, thing: &NamedResource<'_, C::Scope>) -> bool {
+        self.unmet(thing).is_none()
     }
 
     /// The key of the first guard that the thing requires and the condition lacks.
-    pub(super) fn unmet(
-        &mut self,
-        names: &Names<C::Scope>,
-        thing: &NamedResource<'_, C::Scope>,
-    ) -> Option<&'static str> {
-        C::guards(thing.scope).iter().find(|guard| !self.meets(guard, names, thing)).map(Guard::key)
+    pub(super) fn unmet(&mut self, thing: &NamedResource<'_, C::Scope>) -> Option<&'static str> {
+        C::guards(thing.scope).iter().find(|guard| !self.meets(guard, thing)).map(Guard::key)
     }
 
-    fn meets(&mut self, guard: &Guard<C::Scope>, names: &Names<C::Scope>, thing: &NamedResource<'_, C::Scope>) -> bool {
+    fn meets(&mut self, guard: &Guard<C::Scope>, thing: &NamedResource<'_, C::Scope>) -> bool {
+        let names = &self.layout.names;
         match *guard {
             Guard::Fixed { key, values } => {
                 let given = self.values(key);
@@ -50,6 +53,13 @@ impl<'a, 'i, C: AccessControl> Guards<'a, 'i, C> {
             Guard::NamedIfPresent { key, by } => {
                 names.at(by, thing.subject).next().is_none()
                     || self.names_subject(key, self.values_if_present(key), by, thing.subject)
+            }
+            Guard::WithinIfPresent { key } => {
+                let due = self.layout.resource(thing.subject).and_then(|resource| C::bounds(resource, key));
+                due.is_none_or(|due| {
+                    let given = self.condition.and_then(|condition| C::confined_within(condition, key));
+                    given.is_some_and(|given| due.contains(given))
+                })
             }
             Guard::Absent { key } => self.condition.is_some_and(|condition| C::excludes(condition, key)),
         }

@@ -4,6 +4,7 @@ use super::names::Names;
 use super::operation::Operation;
 use super::placement::{Cloud, Kinds as _, chosen_code};
 use crate::permission::{Grants, Permissions, Set, Subject, SubjectType};
+use crate::resource::Resource;
 use crate::stack::Stack;
 
 /// A stack at a target, with the names that everything has there.
@@ -33,6 +34,15 @@ impl<C: Cloud> Layout<C> {
     #[must_use]
     pub fn permissions(&self) -> &Permissions {
         self.apart.as_ref().unwrap_or_else(|| self.stack.permissions())
+    }
+
+    /// The resource of a subject; `None` if the subject is none.
+    #[must_use]
+    pub fn resource(&self, subject: Subject) -> Option<&Resource> {
+        match subject {
+            Subject::Resource(position) => self.stack.at(position),
+            _ => None,
+        }
     }
 
     /// The rows of the operation table that grants give, in order of grants. Each comes with its subject's type, its

@@ -203,6 +203,20 @@ impl Container {
         self.cpu_millis
     }
 
+    /// The processors, in thousandths, that the vendor may set by an update: the present one if the stack gives no bounds.
+    #[must_use]
+    pub fn cpu_bounds(&self) -> Bounds {
+        let [cpu, ..] = self.sized();
+        cpu.bounds()
+    }
+
+    /// The memory, in MiB, that the vendor may set by an update: the present one if the stack gives no bounds.
+    #[must_use]
+    pub fn memory_bounds(&self) -> Bounds {
+        let [_, memory, _] = self.sized();
+        memory.bounds()
+    }
+
     /// Its memory, in MiB.
     #[must_use]
     pub const fn memory_mib(&self) -> u32 {

@@ -8,7 +8,8 @@ use alien_core::adapter::{
     On, Operation, Permission, Placed, Rows, Table, Trusted, audit_layers, last,
 };
 use alien_core::{
-    Code, DisclosureKind, Field, Function, Grants, Layer, Layers, Profile, Promise, Report, Set, Size, Stack, Storage,
+    Bounds, Code, DisclosureKind, Field, Function, Grants, Layer, Layers, Profile, Promise, Report, Resource, Set,
+    Size, Stack, Storage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,11 +22,12 @@ enum Scope {
     /// The same thing as `Code`, as what data is put into.
     Inbox,
     Identity,
-    /// What code is given its identity on, in five forms of the same condition.
+    /// What code is given its identity on, in six forms of a condition.
     Fixed,
     Named,
     FixedIfPresent,
     NamedIfPresent,
+    WithinIfPresent,
     Absent,
     /// The same thing as `Absent`, as what data is put into.
     Tray,
@@ -57,6 +59,7 @@ mod op {
             NAMED = "named" on Named, Bind;
             FIXED_IF = "fixed-if" on FixedIfPresent, Bind;
             NAMED_IF = "named-if" on NamedIfPresent, Bind;
+            WITHIN_IF = "within-if" on WithinIfPresent, Bind;
             ABSENT = "absent" on Absent, Bind;
             FILL = "absent" on Tray, WriteData;
             BOTH = "both" on Both, Bind;
@@ -88,6 +91,7 @@ struct Statement {
 struct Condition {
     values: BTreeMap<String, Vec<String>>,
     if_present: BTreeMap<String, Vec<String>>,
+    within: BTreeMap<String, Bounds>,
     without: Vec<String>,
 }
 
@@ -160,6 +164,7 @@ impl On<Guarded> for Function {
                 op::NAMED,
                 op::FIXED_IF,
                 op::NAMED_IF,
+                op::WITHIN_IF,
                 op::ABSENT,
                 op::BOTH,
             ],
@@ -189,6 +194,7 @@ impl On<Guarded> for Function {
             (Scope::Named, "named"),
             (Scope::FixedIfPresent, "fixed-if"),
             (Scope::NamedIfPresent, "named-if"),
+            (Scope::WithinIfPresent, "within-if"),
             (Scope::Absent, "absent"),
             (Scope::Tray, "absent"),
             (Scope::Both, "both"),
@@ -227,6 +233,9 @@ impl AccessControl for Guarded {
                 Scope::Named => Condition { values: given("for", code), ..Condition::default() },
                 Scope::FixedIfPresent => Condition { if_present: given("service", "code"), ..Condition::default() },
                 Scope::NamedIfPresent => Condition { if_present: given("for", code), ..Condition::default() },
+                Scope::WithinIfPresent => {
+                    Condition { within: [("size".to_owned(), SIZES)].into(), ..Condition::default() }
+                }
                 Scope::Absent => Condition { without: vec!["public".to_owned()], ..Condition::default() },
                 Scope::Both => {
                     let values = ["for", "from"].into_iter().flat_map(|key| given(key, code)).collect();
@@ -275,6 +284,10 @@ impl AccessControl for Guarded {
             Scope::Named => &[Guard::Named { key: "for", by: Scope::Code }],
             Scope::FixedIfPresent => &[Guard::FixedIfPresent { key: "service", values: &["code", "jobs"] }],
             Scope::NamedIfPresent => &[Guard::NamedIfPresent { key: "for", by: Scope::Code }],
+            // Nothing bounds the colour.
+            Scope::WithinIfPresent => {
+                &[Guard::WithinIfPresent { key: "size" }, Guard::WithinIfPresent { key: "colour" }]
+            }
             Scope::Absent => &[Guard::Absent { key: "public" }],
             Scope::Both => {
                 &[Guard::Named { key: "for", by: Scope::Code }, Guard::Named { key: "from", by: Scope::Code }]
@@ -289,6 +302,14 @@ impl AccessControl for Guarded {
 
     fn confined_if_present<'c>(condition: &'c Condition, key: &str) -> &'c [String] {
         condition.if_present.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    fn confined_within(condition: &Condition, key: &str) -> Option<Bounds> {
+        condition.within.get(key).copied()
+    }
+
+    fn bounds(_: &Resource, key: &str) -> Option<Bounds> {
+        (key == "size").then_some(SIZES)
     }
 
     fn excludes(condition: &Condition, key: &str) -> bool {
@@ -308,6 +329,9 @@ impl AccessControl for Guarded {
         None
     }
 }
+
+/// The sizes that code may have.
+const SIZES: Bounds = Bounds { min: 2, max: 4 };
 
 /// Frozen data that the code reads, and that the vendor may redirect; live code; frozen code.
 fn stack() -> Stack {
@@ -484,6 +508,9 @@ fn a_permission_without_the_condition_that_belongs_to_it_is_refused() {
     let values = |key: &str, given: &[&str]| Some(Condition { values: keys(key, given), ..Condition::default() });
     let if_present =
         |key: &str, given: &[&str]| Some(Condition { if_present: keys(key, given), ..Condition::default() });
+    let within = |key: &str, min, max| {
+        Some(Condition { within: [(key.to_owned(), Bounds { min, max })].into(), ..Condition::default() })
+    };
     let without = |key: &str| Some(Condition { without: vec![key.to_owned()], ..Condition::default() });
     let api = "account/code/api";
     let refused = |permission: &str, condition: Option<Condition>| {
@@ -521,6 +548,13 @@ fn a_permission_without_the_condition_that_belongs_to_it_is_refused() {
         ("named-if", values("for", &[api]), true),
         ("named-if", if_present("for", &["account/code/ledger"]), false),
         ("named-if", None, false),
+        ("within-if", within("size", 2, 4), true),
+        ("within-if", within("size", 3, 3), true),
+        ("within-if", within("size", 1, 4), false),
+        ("within-if", within("size", 2, 5), false),
+        ("within-if", within("colour", 2, 4), false),
+        ("within-if", values("size", &["2"]), false),
+        ("within-if", None, false),
         ("absent", without("public"), true),
         ("absent", without("other"), false),
         ("absent", values("public", &["no"]), false),

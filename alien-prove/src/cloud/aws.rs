@@ -86,6 +86,15 @@ const FACTS: &[Fact] = &[
         shown: Shown::Refused("other-role"),
     },
     Fact {
+        id: "task-size-keys",
+        what: "A task definition of another size than the stack allows has that size as `ecs:task-cpu` and `ecs:task-memory`, so it is \
+            denied.",
+        source: "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html",
+        otherwise: "The vendor can make a live container larger than the customer approved, who pays for it. `alien-deploy status` \
+            does not tell it.",
+        shown: Shown::Refused("larger-task"),
+    },
+    Fact {
         id: "network-by-arn",
         what: "`ec2:DescribeVpcAttribute` is decided on the ARN of the network.",
         source: "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html",
@@ -270,6 +279,12 @@ const ATTEMPTS: &[Attempt] = &[
         call: "ecs:RegisterTaskDefinition",
         leaves: "a revision of the container's task definition: deregister it in ECS",
     },
+    Attempt {
+        name: "larger-task",
+        what: "register a task definition of the live container with 16 vCPU and 32 GiB",
+        call: "ecs:RegisterTaskDefinition",
+        leaves: "a revision of the container's task definition: deregister it in ECS",
+    },
     Attempt { name: "read", what: "list the storage's files", call: "s3:ListObjectsV2", leaves: "" },
 ];
 
@@ -370,6 +385,12 @@ impl Outsider for AwsVendor {
             let cluster = worker.rsplit('/').nth(1).unwrap_or_default();
             ecs.update_service().cluster(cluster).service(worker)
         };
+        let definition = || {
+            let container =
+                ContainerDefinition::builder().name("worker").image("public.ecr.aws/docker/library/busybox");
+            let family = worker.rsplit('/').next().unwrap_or_default();
+            ecs.register_task_definition().family(family).container_definitions(container.build())
+        };
         Ok(match name {
             "layers" => {
                 let field = |name: &str| deployment.target.field(name).unwrap_or_default();
@@ -403,12 +424,9 @@ impl Outsider for AwsVendor {
             "execute-command" => outcome(service().enable_execute_command(true).send().await),
             "other-role" => {
                 let role = self.role(&lambda, ledger).await?;
-                let family = worker.rsplit('/').next().unwrap_or_default();
-                let container =
-                    ContainerDefinition::builder().name("worker").image("public.ecr.aws/docker/library/busybox");
-                let definition = ecs.register_task_definition().family(family).task_role_arn(role);
-                outcome(definition.container_definitions(container.build()).send().await)
+                outcome(definition().task_role_arn(role).send().await)
             }
+            "larger-task" => outcome(definition().cpu("16384").memory("32768").send().await),
             "read" => {
                 let s3 = aws_sdk_s3::config::Builder::from(&session).force_path_style(session.endpoint_url().is_some());
                 let bucket = id(deployment, DATA)?.rsplit(':').next().unwrap_or_default();

@@ -22,7 +22,7 @@ use serde_json::json;
 
 use super::super::compute::calls as compute;
 use super::super::network::calls as network;
-use super::SERVICE;
+use super::{SERVICE, units};
 use crate::Aws;
 use crate::client::{Clients, Context, failure};
 use crate::cluster::calls::tags;
@@ -398,7 +398,6 @@ async fn definition(
         .set_environment(Some(variables.collect()))
         .set_port_mappings(Some(port.into_iter().collect()))
         .log_configuration(logs);
-    // A vCPU is 1,024 units (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html>).
     Ok(cx
         .clients
         .ecs()
@@ -406,7 +405,7 @@ async fn definition(
         .family(last(family))
         .requires_compatibilities(Compatibility::Fargate)
         .network_mode(NetworkMode::Awsvpc)
-        .cpu((container.cpu_millis() * 1024 / 1000).to_string())
+        .cpu(units(container.cpu_millis()).to_string())
         .memory(container.memory_mib().to_string())
         .task_role_arn(role)
         .execution_role_arn(execution_role(cx)?)
