@@ -67,8 +67,11 @@ fn an_update_of_a_service_sets_no_more_than_count_and_its_own_task_definition() 
     assert!(!allows(&management, "ecs:RegisterTaskDefinition", others[0], &[]));
 }
 
-/// A stack of containers: each with its bounds of processors and of memory, if it has any.
-fn sized(containers: &[(&str, Option<[u32; 2]>, Option<[u32; 2]>)]) -> Stack {
+/// The least and the most of a size, if the stack gives them.
+type Bounds = Option<[u32; 2]>;
+
+/// A stack of containers: each with its bounds of processors and of memory.
+fn sized(containers: &[(&str, Bounds, Bounds)]) -> Stack {
     let mut stack = Stack::builder("my-app");
     for (id, cpu, memory) in containers {
         let mut container = Container::new(IMAGE.parse::<Code>().unwrap(), "execution").with_cpu_millis(500);
