@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use alien_core::adapter::{AccessControl, Effect, Fate, Fields};
-use alien_core::{Deployment, Disclosure, DisclosureKind, Function, Kind, Plan, Profile, Release, Stack};
+use alien_core::{Container, Deployment, Disclosure, DisclosureKind, Function, Kind, Plan, Profile, Release, Stack};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use crate::oracle::{read, texts};
+use crate::stacks::image;
 use crate::world::{Case, World, release};
 use crate::writes::{List, lists};
 
@@ -35,32 +36,61 @@ pub trait Writable: World<Cloud: AccessControl> {
     fn value(&self, _field: &str) -> Option<Value> {
         None
     }
+
+    /// The same, where the field has that value already.
+    fn other_value(&self, _field: &str) -> Option<Value> {
+        None
+    }
 }
 
-/// A live function in a network.
-fn stack<W: World>(world: &W) -> (Stack, Release) {
+/// What the fields are written of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// A live function.
+    Function,
+    /// A live container.
+    Container,
+}
+
+/// A stack of one live resource, `api`.
+fn stack<W: World>(world: &W, of: Of) -> (Stack, Release) {
     let shipped = world.code("one");
     let mut stack = Stack::builder("adversary");
-    stack.live("api", Function::new(shipped.code(), "api").with_variable("MODE", "one"));
+    let function = || Function::new(shipped.code(), "api").with_variable("MODE", "one");
+    match of {
+        Of::Function => drop(stack.live("api", function())),
+        Of::Container => drop(stack.live("api", Container::new(image(), "api").with_variable("MODE", "one"))),
+    }
     stack.profile("api", Profile::new());
     let stack = stack.build().unwrap();
-    let release = release(&stack, &[shipped]);
+    let shipped = if of == Of::Container { Vec::new() } else { vec![shipped] };
+    let release = release(&stack, &shipped);
     (stack, release)
 }
 
-/// Writes each field of the update of a live function. What is set back must be told by a plan, and be as before after a set-up;
-/// what is disclosed must be in the report; what is kept must not be written. Returns a line for each field.
+/// [`every_field_of`] a live function.
 ///
 /// # Panics
 ///
 /// Where a field is neither.
 pub async fn every_field_is_kept_set_back_or_disclosed<W: Writable>(world: &W) -> String {
-    let (stack, release) = stack(world);
+    every_field_of(world, Of::Function).await
+}
+
+/// Writes each field of the update of something live. What is set back must be told by a plan, and be as before after a set-up;
+/// what is disclosed must be in the report; what is kept must not be written. Returns a line for each field.
+///
+/// # Panics
+///
+/// Where a field is neither.
+pub async fn every_field_of<W: Writable>(world: &W, of: Of) -> String {
+    let (stack, release) = stack(world, of);
     let case = Case::new(world, "adversary", stack.clone());
     let disclosures = alien_core::render(&stack, &case.target).unwrap().report.disclosures;
     let deployment = case.up(&release, None).await.unwrap();
     let id = &deployment.resources["api"];
-    let updates = |list: &List<_>| list.kind == Kind::Function && list.row.effect == Effect::Update;
+    let kind = if of == Of::Container { Kind::Container } else { Kind::Function };
+    let updates = |list: &List<_>| list.kind == kind && list.row.effect == Effect::Update;
     // Where code is set apart from the rest, that is set last.
     let list = lists::<W::Cloud>().into_iter().rfind(updates).unwrap();
     let (mut lines, mut complaints) = (String::new(), Vec::new());
@@ -69,6 +99,8 @@ pub async fn every_field_is_kept_set_back_or_disclosed<W: Writable>(world: &W) -
         let before = world.told(id);
         let top = field.split(['.', '[', '{']).next().unwrap();
         let value = world.value(&field).unwrap_or_else(|| guess(&field));
+        let other = || world.other_value(&field);
+        let value = if at(&before, &field).contains(&value) { other().unwrap_or(value) } else { value };
         let mut wanted = with(world, before.clone(), &field, value);
         if W::MERGES {
             wanted = only(&wanted, &field);

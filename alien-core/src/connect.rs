@@ -18,7 +18,7 @@ use crate::kind::Kind;
 use crate::pod::AgentPod;
 use crate::problem::{Problem, Problems, Rule};
 use crate::release::Release;
-use crate::resource::CodeForms;
+use crate::resource::{CodeForms, Resource};
 use crate::stack::Stack;
 use crate::target::AnyTarget;
 
@@ -56,6 +56,15 @@ pub trait Adapter: Send + Sync + fmt::Debug {
 
     /// The forms of code that a kind of resource runs on this cloud; `None` if it runs no code there.
     fn code(&self, kind: Kind) -> Option<CodeForms>;
+
+    /// The zips that this cloud would run of a release and does not take, each as a problem. Where its bytes are not at hand, that is one.
+    fn refused_zips(&self, release: &Release) -> Vec<Problem> {
+        let refused = |resource: &Resource| {
+            let forms = self.code(resource.kind())?;
+            release.refused_artifact(self.cloud(), resource, forms.choose(resource.code()?).as_ref()?, Some(forms))
+        };
+        release.stack().resources().iter().filter_map(refused).collect()
+    }
 
     /// Returns what the cloud does not take of a stack at a target, and takes of the one that runs there: a release would be refused.
     /// The customer's own networks of the stack that runs are taken for the next too; one that does not fit is a problem. Calls nothing.

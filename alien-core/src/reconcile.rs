@@ -262,7 +262,16 @@ impl Observed {
     #[must_use]
     pub fn drifted(mut self, how: impl IntoIterator<Item = String>) -> Self {
         if let Self::Own { drift, .. } = &mut self {
-            let all: Vec<String> = how.into_iter().collect();
+            *drift = None;
+        }
+        self.also_drifted(how)
+    }
+
+    /// Adds ways in which it differs from what was set.
+    #[must_use]
+    pub(crate) fn also_drifted(mut self, how: impl IntoIterator<Item = String>) -> Self {
+        if let Self::Own { drift, .. } = &mut self {
+            let all: Vec<String> = drift.take().into_iter().chain(how).collect();
             *drift = (!all.is_empty()).then(|| all.join("; "));
         }
         self

@@ -8,7 +8,9 @@ use super::comparison::{
 };
 use super::coverage::{Coverage, glob};
 use super::documents::Layers;
-use crate::permission::Layer;
+use super::writes::{Fate, Keeper};
+use crate::kind::Kind;
+use crate::permission::{Layer, Set, SubjectType};
 use crate::stack::Delta;
 
 /// Compares the permission documents of two sides, identity by identity. A layer that only one side has is not compared:
@@ -175,6 +177,37 @@ fn covers_place(wide: Coverage<'_>, narrow: Coverage<'_>) -> bool {
     }
 }
 
+/// The fields that an update can write by a right and not by narrower ones, sorted.
+fn written<C: AccessControl>(right: &Right, narrower: &[Right]) -> Vec<String> {
+    let mut fields = writable::<C>(right);
+    for narrow in narrower {
+        let kept = writable::<C>(narrow);
+        fields.retain(|field| !kept.contains(field));
+    }
+    fields.into_iter().map(str::to_owned).collect()
+}
+
+/// The fields that an update can write by a right: those that none of its conditions and no other permission keeps.
+fn writable<C: AccessControl>(right: &Right) -> BTreeSet<&'static str> {
+    let mut writable = BTreeSet::new();
+    for kind in Kind::ALL.iter().map(|kind| SubjectType::Kind(*kind)) {
+        let held = [Set::Management, Set::Dispatch].into_iter().flat_map(|set| C::set(kind, set));
+        for row in held.filter(|row| row.permission == right.permission) {
+            for fields in C::writes(kind, row) {
+                let is_written = match fields.fate {
+                    Fate::Call | Fate::Kept(Keeper::Permission(_) | Keeper::Name) => false,
+                    Fate::Vendors | Fate::Restored(_) | Fate::Disclosed(_) => true,
+                    Fate::Kept(Keeper::Condition(key)) => !right.conditions.iter().any(|one| one.contains(key)),
+                };
+                if is_written {
+                    writable.extend(fields.paths);
+                }
+            }
+        }
+    }
+    writable
+}
+
 fn rights<C: AccessControl>(
     layer: Layer,
     label: &str,
@@ -198,7 +231,14 @@ fn rights<C: AccessControl>(
                 theirs.iter().filter(|other| entry.covers::<C>(other)).map(|other| other.right.clone()).collect();
             let change = if narrower.is_empty() { whole } else { part };
             let identity = label.to_owned();
-            changes.insert(PermissionChange { layer, identity, change, right: entry.right.clone(), narrower });
+            changes.insert(PermissionChange {
+                layer,
+                identity,
+                change,
+                fields: written::<C>(&entry.right, &narrower),
+                right: entry.right.clone(),
+                narrower,
+            });
         }
     }
     changes

@@ -89,6 +89,10 @@ pub struct PermissionChange {
     /// The narrower rights that it takes the place of, or that are left of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub narrower: Vec<Right>,
+    /// The fields that an update can write by it and not by the narrower ones, as its request has them. Empty if it is the right to
+    /// no update.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
 }
 
 /// Something that documents allow.
@@ -255,8 +259,8 @@ impl Comparison {
             let is_wider = *change == Delta::Lost;
             add(is_wider, *layer, identity, change.name(), "a denial".to_owned(), denied.clone());
         }
-        let mut alike = BTreeMap::<_, Vec<&str>>::new();
-        for PermissionChange { layer, identity, change, right, narrower } in &self.permissions {
+        let mut alike = BTreeMap::<_, Vec<String>>::new();
+        for PermissionChange { layer, identity, change, right, narrower, fields } in &self.permissions {
             let mut on = lines(&right.on, &right.conditions);
             let word = if change.is_wider() { "before, only" } else { "now, only" };
             let places = |narrow: &Right| {
@@ -268,7 +272,8 @@ impl Comparison {
             if let Some(more) = narrower.len().checked_sub(SHOWN).filter(|more| *more > 0) {
                 on.push_str(&format!("\nand {more} more"));
             }
-            alike.entry((*layer, identity.as_str(), *change, on)).or_default().push(&right.permission);
+            let what = right.permission.clone() + &written(fields);
+            alike.entry((*layer, identity.as_str(), *change, on)).or_default().push(what);
         }
         for ((layer, identity, change, on), permissions) in alike {
             add(change.is_wider(), layer, identity, change.name(), permissions.join("\n"), on);
@@ -298,6 +303,16 @@ impl Comparison {
             add(found.layer, found.identity.as_str(), format!("gains {}", found.right));
         }
         wider
+    }
+}
+
+/// A line about fields that can be written, with the first of them; empty if there is none.
+fn written(fields: &[String]) -> String {
+    let named = fields.iter().take(SHOWN).map(|field| field.as_str()).collect::<Vec<_>>().join(", ");
+    match fields.len().checked_sub(SHOWN) {
+        _ if fields.is_empty() => String::new(),
+        None | Some(0) => format!("\nwrites {named}"),
+        Some(more) => format!("\nwrites {named} and {more} more"),
     }
 }
 

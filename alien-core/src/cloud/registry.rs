@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::ResourceId;
 use crate::problem::{Problem, Rule};
 
-/// What the owner of a registry grants, so that a deployment in another account can pull an image from it. Until then the
+/// What the owner of a registry grants, so that a deployment can pull an image from it. Until then the
 /// cloud refuses the image. This library prints such grants and never makes one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RegistryGrant {
@@ -42,10 +42,10 @@ impl RegistryGrant {
         }
         of.into_iter().map(|(resource, Self { repository, to, .. })| {
             let what = format!(
-                "its image is in `{repository}`, of another account, which must let {} pull it",
+                "its image is in `{repository}`, whose owner must let {} pull it",
                 to.iter().map(|who| format!("`{who}`")).collect::<Vec<_>>().join(" and ")
             );
-            let help = "have its owner grant that before set-up; the review has the command";
+            let help = "have that granted; the review has the command, and says when";
             Problem::warning(Rule::Cloud, what, help.to_owned()).on(resource)
         })
     }

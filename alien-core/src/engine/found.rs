@@ -136,6 +136,24 @@ where
             let vendors = Vendors::Reset(format!("DOWNGRADE of what the vendor has released: {changed}{codes}"));
             return Ok(Found { vendors, ..as_it_is(observed) });
         }
+        // Numbers are the vendor's within what the customer approved, and beyond that nobody's: they alone are set.
+        let as_it_runs = deployment.with_resource(&now);
+        let (now, beyond) = now.within_what_is_approved(wanted);
+        let is_beyond = !beyond.is_empty();
+        let observed = match as_it_runs {
+            _ if !is_beyond => observed,
+            // How else it differs is told beside.
+            Ok(runs) => {
+                let (observed, _) = self.seen(subject, &gate.on(Arc::new(runs)), previous, allowed).await?;
+                observed.also_drifted(beyond)
+            }
+            Err(_) => observed.drifted(beyond),
+        };
+        let fields = now.vendors_differences(wanted);
+        if fields.is_empty() {
+            return Ok(as_it_is(observed));
+        }
+        let changed = fields.join(", ");
         let Ok(kept) = deployment.with_resource(&now) else {
             let vendors = Vendors::Reset(format!("what runs is beyond what the stack allows: {changed}"));
             return Ok(Found { vendors, ..as_it_is(observed) });
@@ -152,7 +170,8 @@ where
             (None, _) => format!("updated by the vendor: {changed}, code `{from}`; it is left"),
         };
         let gate = gate.on(Arc::new(kept));
-        let (observed, lost) = self.seen(subject, &gate, previous, allowed).await?;
+        let (observed, lost) =
+            if is_beyond { (observed, lost) } else { self.seen(subject, &gate, previous, allowed).await? };
         Ok(Found { observed, gate, vendors: Vendors::Left(vendors), version, lost, is_recorded: same })
     }
 

@@ -64,9 +64,17 @@ impl Scale {
 
     /// Why the vendor may not set it to `next`; `None` if the vendor may.
     pub(crate) fn refusal(self, next: Self) -> Option<String> {
+        self.beyond(next, "would be")
+    }
+
+    /// How `running` is beyond what the vendor may set it to; `None` if it is not.
+    pub(crate) fn excess(self, running: Self) -> Option<String> {
+        self.beyond(running, "is")
+    }
+
+    fn beyond(self, other: Self, is: &str) -> Option<String> {
         let (what, bounds) = (self.what, self.bounds());
-        let beyond = || format!("{what} would be {}, and the customer approved {bounds}", next.has);
-        (!bounds.contains(next.has)).then(beyond)
+        (!bounds.contains(other.has)).then(|| format!("{what} {is} {}, and the customer approved {bounds}", other.has))
     }
 
     /// Records the problems of a number: outside of what is possible, or outside of its own bounds.

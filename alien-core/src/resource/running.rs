@@ -38,6 +38,18 @@ impl Running {
         Self::default()
     }
 
+    /// Of all this, the numbers whose bounds these fields give.
+    pub(crate) fn numbers(&self, bounds: &[&str]) -> Self {
+        let Self { memory_mib, cpu_millis, replicas, .. } = *self;
+        let is_named = |field: &str| bounds.contains(&field);
+        Self {
+            memory_mib: memory_mib.filter(|_| is_named("memoryBounds")),
+            cpu_millis: cpu_millis.filter(|_| is_named("cpuBounds")),
+            replicas: replicas.filter(|_| is_named("replicaBounds")),
+            ..Self::default()
+        }
+    }
+
     /// Sets the code.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<Code>) -> Self {

@@ -38,6 +38,15 @@ impl Resource {
         self
     }
 
+    /// The same resource with the numbers of another form of it where its own are beyond what that allows, and each of those in words.
+    pub(crate) fn within_what_is_approved(mut self, approved: &Self) -> (Self, Vec<String>) {
+        let (has, may) = (self.settings.describe().scales(), approved.settings.describe().scales());
+        let beyond = may.iter().zip(has).filter_map(|(may, has)| Some((may.field, may.excess(has)?)));
+        let (fields, told): (Vec<&str>, Vec<String>) = beyond.unzip();
+        self.settings.describe_mut().set_running(&approved.settings.describe().running().numbers(&fields));
+        (self, told)
+    }
+
     /// Whether the vendor may update it.
     pub(crate) fn is_updatable(&self) -> bool {
         self.lifecycle == Lifecycle::Live && !self.settings.describe().updatable().is_empty()

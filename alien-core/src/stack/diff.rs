@@ -170,6 +170,12 @@ impl Diff {
     #[must_use]
     pub fn admin_only(&self) -> Vec<Problem> {
         let mut problems = self.frozen_changes(|change| change.who == Who::Admin);
+        // The option that allows them is the admin's, who is asked by an invitation.
+        for problem in &mut problems {
+            let help =
+                "take the change back, or invite the customer to set up again and to allow changes of frozen resources";
+            (problem.help, problem.remedy) = (help.to_owned(), Some(Remedy::InviteAgain));
+        }
         problems.extend(self.refusals_except_frozen());
         for change in self.changes.iter().filter(|change| change.who == Who::Admin) {
             if problems.iter().all(|problem| problem.subject.as_deref() != Some(change.resource.as_str())) {

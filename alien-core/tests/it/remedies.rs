@@ -42,12 +42,12 @@ async fn a_frozen_change_is_refused_and_helped_by_allowing_it() {
     let (remedy, told) = remedy_of(&plan.refusal().unwrap_err(), "ledger");
     assert_eq!(remedy, Some(Remedy::AllowFrozenChanges));
     assert!(told.contains("take the change back, or allow changes of frozen resources"), "{told}");
-    // The vendor is told the same, before a release.
+    // The vendor, who cannot allow it, is told before a release to ask the admin.
     let (manager, _) = case.manager(&record);
     let error = manager.release(&next).await.into_result().unwrap_err();
     let (remedy, told) = remedy_of(&error, "ledger");
-    assert_eq!(remedy, Some(Remedy::AllowFrozenChanges), "{told}");
-    assert!(told.contains("allow changes of frozen resources and let the customer's admin apply it"), "{told}");
+    assert_eq!(remedy, Some(Remedy::InviteAgain), "{told}");
+    assert!(told.contains("invite the customer to set up again and to allow changes of frozen resources"), "{told}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -190,32 +190,49 @@ async fn what_a_set_up_did_not_finish_is_set_and_not_left() {
 
 /// What the vendor released within the bounds that were, and what the bounds of the new stack do not allow, does not stay.
 #[tokio::test(start_paused = true)]
-async fn what_runs_beyond_new_bounds_is_set_to_what_the_stack_says() {
-    let bounded = |most: u32| {
+async fn a_number_beyond_what_is_approved_is_set_and_what_else_the_vendor_released_stays() {
+    let bounded = |most: Option<u32>| {
         let mut stack = Stack::builder("edges");
-        let function = Function::new(Code::zip(b"code"), "code").with_memory_mib(512).with_memory_bounds(256..=most);
-        stack.live("api", function);
+        let function = Function::new(Code::zip(b"code"), "code").with_memory_mib(512);
+        stack.live(
+            "api",
+            match most {
+                Some(most) => function.with_memory_bounds(256..=most),
+                None => function,
+            },
+        );
         stack.profile("code", Profile::new());
         Release::new(stack.build().unwrap(), [Arc::from(*b"code")].into_iter().collect()).unwrap()
     };
     let world = InProcess::new();
-    let case = Case::new(&world, "edges", bounded(1024).stack().clone());
-    let deployment = case.up(&bounded(1024), None).await.unwrap();
+    let case = Case::new(&world, "edges", bounded(Some(1024)).stack().clone());
+    let deployment = case.up(&bounded(Some(1024)), None).await.unwrap();
     let (manager, _) = case.manager(&deployment);
     let api = manager.find::<Function, Live>("api").unwrap();
     manager.update(&api, FunctionUpdate::new().with_memory_mib(1024)).await.unwrap();
     let record = manager.deployment();
-    let plan = case.admin.plan(&bounded(1024)).previous(&record).await.unwrap();
+    let plan = case.admin.plan(&bounded(Some(1024))).previous(&record).await.unwrap();
     assert_eq!(step(&plan, "api").0, Action::Leave, "{plan}");
-    let plan = case.admin.plan(&bounded(768)).previous(&record).await.unwrap();
-    let (action, why) = step(&plan, "api");
-    assert!(
-        action == Action::Update && why.starts_with("what runs is beyond what the stack allows: memoryMib"),
-        "{plan}"
-    );
-    let record = case.admin.apply(&plan).await.unwrap();
-    assert_eq!(record.stack, *bounded(768).stack());
-    assert!(case.admin.plan(&bounded(768)).previous(&record).await.unwrap().is_empty());
+    for (most, approved) in [(Some(768), "256 to 768"), (None, "512")] {
+        let plan = case.admin.plan(&bounded(most)).previous(&record).await.unwrap();
+        let (action, why) = step(&plan, "api");
+        let told = format!("memory in MiB is 1024, and the customer approved {approved}");
+        assert!(action == Action::Update && why.contains(&told), "{plan}");
+    }
+    let record = case.up(&bounded(Some(768)), Some(&record)).await.unwrap();
+    assert_eq!(record.stack, *bounded(Some(768)).stack());
+    assert!(case.admin.plan(&bounded(Some(768))).previous(&record).await.unwrap().is_empty());
+
+    // What else the vendor has released stays, and the number is the stack's.
+    let (manager, _) = case.manager(&record);
+    let api = manager.find::<Function, Live>("api").unwrap();
+    let update = FunctionUpdate::new().with_memory_mib(768).with_variable("MODE", "second");
+    manager.update(&api, update).await.unwrap();
+    let record = case.up(&bounded(None), Some(&manager.deployment())).await.unwrap();
+    let api = serde_json::to_value(record.stack.resource("api").unwrap()).unwrap();
+    // 512 is the default, which is not written.
+    assert_eq!((api.get("memoryMib"), &api["environment"]["MODE"]), (None, &"second".into()), "{api}");
+    assert!(case.admin.plan(&bounded(None)).previous(&record).await.unwrap().is_empty());
 }
 
 /// What the vendor began and did not end stays uncertain in a set-up that leaves it, and is certain in one that sets it.
