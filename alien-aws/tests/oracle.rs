@@ -1,7 +1,7 @@
 //! The operation table and the documents, against lists of real actions, data access and escalation from outside this
 //! project. Ignored, visibly, where the lists are not there.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a suite of tests")]
 
 use alien_aws::Aws;
 use alien_aws::operations::{ESCALATIONS, Scope, TABLE};

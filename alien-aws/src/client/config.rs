@@ -9,6 +9,9 @@ use alien_core::{CallConfig, ConnectOption, Connection, Error, ErrorKind, Result
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 
 use super::{address, http};
 use crate::target::{PolicyArn, Region};
@@ -57,6 +60,40 @@ impl fmt::Debug for Config {
         let mut shown = f.debug_struct("Config");
         shown.field("endpoint", &self.sdk.endpoint_url()).field("boundary", &self.boundary);
         shown.field("operator", &self.operator).finish_non_exhaustive()
+    }
+}
+
+/// Credentials that a request can carry. For others, as a variable that was cut or has a control character, the SDK panics.
+#[derive(Debug)]
+struct Sound(SharedCredentialsProvider);
+
+impl ProvideCredentials for Sound {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async move {
+            let found = self.0.provide_credentials().await?;
+            let is_sound = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+            if is_sound(found.access_key_id()) && found.session_token().is_none_or(is_sound) {
+                return Ok(found);
+            }
+            let what = "the access key or the session token has a character that none has";
+            Err(CredentialsError::invalid_configuration(what))
+        })
+    }
+
+    fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        self.0.fallback_on_interrupt()
+    }
+}
+
+fn sound(sdk: SdkConfig) -> SdkConfig {
+    match sdk.credentials_provider() {
+        Some(provider) => {
+            sdk.to_builder().credentials_provider(SharedCredentialsProvider::new(Sound(provider))).build()
+        }
+        None => sdk,
     }
 }
 
@@ -120,7 +157,7 @@ impl Config {
     }
 
     fn of(sdk: SdkConfig) -> Self {
-        let (sdk, operator) = (address::without_empty(&sdk), "alien".to_owned());
+        let (sdk, operator) = (sound(address::without_empty(&sdk)), "alien".to_owned());
         let web_identity = std::env::var_os(WEB_IDENTITY).filter(|path| !path.is_empty()).map(PathBuf::from);
         Self { sdk, boundary: None, operator, attributed: false, web_identity, calls: CallConfig::default() }
     }
@@ -189,25 +226,42 @@ impl Config {
         self
     }
 
-    /// The SDK configuration, with the credentials and the HTTP client, for calls of the host program. Its region is none of a target.
+    /// The SDK configuration, with the credentials and the HTTP client, for calls of the host program. They are told to
+    /// [`CallConfig::exchanges`] as this library's own. Its region is none of a target.
     #[must_use]
-    pub const fn sdk_config(&self) -> &SdkConfig {
-        &self.sdk
-    }
-
-    /// The SDK configuration for a region.
-    pub(crate) fn sdk(&self, region: &Region) -> SdkConfig {
-        let sdk = self.sdk.to_builder().region(aws_config::Region::new(region.to_string()));
+    pub fn sdk_config(&self) -> SdkConfig {
+        let sdk = self.sdk.to_builder();
         match (&self.calls.exchanges, self.sdk.http_client()) {
             (Some(exchanges), Some(client)) => sdk.http_client(http::recorded(client, Arc::clone(exchanges))).build(),
             _ => sdk.build(),
         }
+    }
+
+    /// The SDK configuration for a region.
+    pub(crate) fn sdk(&self, region: &Region) -> SdkConfig {
+        self.sdk_config().to_builder().region(aws_config::Region::new(region.to_string())).build()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn credentials_that_no_request_can_carry_are_told() {
+        let given = |key: &str, token: Option<&str>| {
+            let credentials = Credentials::new(key, "secret", token.map(str::to_owned), None, "test");
+            Config::new(SdkConfig::builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build())
+        };
+        let read = async |config: Config| config.sdk.credentials_provider().unwrap().provide_credentials().await;
+        assert_eq!(read(given("AKIA", Some("token=="))).await.unwrap().access_key_id(), "AKIA");
+        for config in [given("\u{1b}[2J", None), given("AK\nIA", None), given("AKIA", Some("to ken"))] {
+            let error = read(config).await.unwrap_err();
+            let told = super::super::error::unsigned(&error).unwrap();
+            assert_eq!(told.kind(), ErrorKind::Credentials);
+            assert!(told.to_string().contains("has a character that none has"), "{told}");
+        }
+    }
 
     #[test]
     fn a_token_that_is_no_file_is_told_and_not_read() {

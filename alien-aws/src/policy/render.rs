@@ -41,9 +41,9 @@ const IN_PLACE: &[Guard<Scope>] = &[
 ///
 /// Lambda makes these keys from the parameters of the request, the VPC from its subnets
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#vpc-conditions>). That a request without them has
-/// no such key, also for a function in a network, follows from that page and is said on none. A request that
-/// empties the lists has no key either, so no condition denies it: `status` reports that the function left its network, and
-/// `up` puts it back.
+/// no such key, also for a function in a network, follows from that page and is said on none. Whether a request that
+/// empties the lists has one, neither (`emptied-network` in `docs/unproved.md`): if it has none, no condition denies it,
+/// and then `status` reports that the function left its network, and `up` puts it back.
 const SETTINGS_IN_PLACE: &[Guard<Scope>] = &[
     Guard::Absent { key: "lambda:Layer" },
     Guard::Absent { key: "lambda:SecurityGroupIds" },

@@ -69,7 +69,7 @@ const SETTINGS: &[Fields] = &[
     Fields::kept_by("lambda:Layer", &["Layers"]),
     Fields::kept_by("lambda:VpcIds", &["VpcConfig"]),
     Fields::kept_by("lambda:SubnetIds", &["VpcConfig.SubnetIds"]),
-    // A request that empties the list has no key, and passes.
+    // A request that empties the list may have no key, and then passes: `emptied-network` in `docs/unproved.md`.
     Fields::restored("take it out of its network, if it is in one", &["VpcConfig.SubnetIds"]),
     Fields::kept_by("lambda:SecurityGroupIds", &["VpcConfig.SecurityGroupIds"]),
     Fields::restored("send what it fails on to a queue or topic that its role may write to", &["DeadLetterConfig"]),

@@ -6,7 +6,9 @@ use alien_aws::Aws;
 use alien_aws::policy::{Decision, Effect, Principal, Request, evaluate};
 use alien_conformance::stacks::{digest, in_network, of_function};
 use alien_core::adapter::audit_layers;
-use alien_core::{Code, Existing, Function, Layers, Network, Profile, Queue, Rendered, Stack, render};
+use alien_core::{
+    Code, Container, Existing, Function, Kv, Layers, Network, Profile, Queue, Rendered, Stack, Storage, render,
+};
 
 use crate::target;
 
@@ -98,8 +100,7 @@ fn what_the_owner_of_a_repository_in_another_account_grants_is_told_whole() {
     let function = rendered(&of_function(Code::image(theirs("vendor/api"), &digest('b')).unwrap())).unwrap();
     let container = rendered(&in_network(Code::image(theirs("vendor/worker"), &digest('b')).unwrap())).unwrap();
     for rendered in [&function, &container] {
-        let warned =
-            rendered.warnings.iter().filter(|warning| warning.what.contains("of another account, which must let"));
+        let warned = rendered.warnings.iter().filter(|warning| warning.what.contains("whose owner must let"));
         assert_eq!(warned.count(), 1, "{:?}", rendered.warnings);
     }
     let grants = [function.registry_grants, container.registry_grants];
@@ -224,4 +225,110 @@ fn a_container_is_started_as_another_role_than_it_runs_as() {
         };
         assert!(passes("ecs-tasks.amazonaws.com") && !passes("lambda.amazonaws.com"), "{role}");
     }
+}
+
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>
+#[test]
+fn fargate_has_each_size_of_its_table_and_no_other() {
+    let sized = |cpu: u32, memory: u32| {
+        let mut stack = Stack::builder("my-app");
+        let image = Code::image(ecr("worker"), &digest('b')).unwrap();
+        stack.live("worker", Container::new(image, "code").with_cpu_millis(cpu).with_memory_mib(memory));
+        stack.profile("code", Profile::new());
+        rendered(&stack.build().unwrap()).map(drop)
+    };
+    let steps = |from: u32, to: u32| (from..=to).map(|gib| gib * 1024).collect::<Vec<_>>();
+    for (cpu, sizes) in [
+        (250, vec![512, 1024, 2048]),
+        (500, steps(1, 4)),
+        (1000, steps(2, 8)),
+        (2000, steps(4, 16)),
+        (4000, steps(8, 30)),
+    ] {
+        for memory in (512..=30_720).step_by(512).chain([1000, 2047, 8193]) {
+            let (taken, is_size) = (sized(cpu, memory), sizes.contains(&memory));
+            assert_eq!(taken.is_ok(), is_size, "{cpu} {memory}: {taken:?}");
+            if let Err(told) = taken {
+                assert!(told.contains(&format!("{cpu} thousandths of a vCPU with {memory} MiB")), "{told}");
+            }
+        }
+    }
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+#[test]
+fn a_bucket_whose_name_s3_reserves_is_refused() {
+    let mut stack = Stack::builder("my-app");
+    stack.frozen("data", Storage::new());
+    let stack = stack.build().unwrap();
+    let told = |prefix: &str| {
+        let rendered: Result<Rendered<Aws>, _> = render(&stack, &target(prefix.parse().unwrap()));
+        rendered.map(drop).map_err(|error| error.to_string())
+    };
+    for prefix in ["sthree", "sthree-configurator", "amzn-s3-demo", "amzn-s3-demo-bucket"] {
+        let refused = told(prefix).unwrap_err();
+        assert!(refused.contains(&format!("S3 reserves names that begin like `{prefix}-data-")), "{refused}");
+    }
+    for prefix in ["sthrees", "amzn-s3"] {
+        assert_eq!(told(prefix), Ok(()), "{prefix}");
+    }
+}
+
+/// The names of all that a stack becomes are as long as each service takes them, whatever prefix and ids are, and no two
+/// are one. The pages are named where each length is.
+#[test]
+fn the_longest_names_fit_and_are_told_apart() {
+    let mut stack = Stack::builder("my-app");
+    let long = |end: &str| format!("{}-{end}", "i".repeat(63 - 1 - end.len()));
+    let code = || Code::image(ecr("worker"), &digest('b')).unwrap();
+    let mut ids = Vec::new();
+    for end in ["a", "b"] {
+        ids.extend(["api", "bucket", "table", "queue", "worker"].map(|kind| long(&format!("{kind}-{end}"))));
+        let [.., api, bucket, table, queue, worker] = ids.as_slice() else { panic!("five") };
+        stack.live(api.as_str(), Function::new(Code::zip(b"zip"), "code"));
+        stack.frozen(bucket.as_str(), Storage::new());
+        stack.frozen(table.as_str(), Kv::new());
+        stack.frozen(queue.as_str(), Queue::new().with_dead_letters_after(5));
+        stack.live(worker.as_str(), Container::new(code(), "code"));
+    }
+    stack.profile("code", Profile::new());
+    let rendered: Rendered<Aws> = render(&stack.build().unwrap(), &target("p".repeat(32).parse().unwrap())).unwrap();
+    let mut names = std::collections::BTreeSet::new();
+    for id in &ids {
+        let arn = rendered.documents.resources[id.as_str()].id.as_str();
+        let name = arn.rsplit([':', '/']).next().unwrap();
+        let most = match arn.split(':').nth(2).unwrap() {
+            "lambda" => 64,
+            "s3" => 63,
+            // The dead letters have a name that is longer by `-dead`.
+            "sqs" => 80 - "-dead".len(),
+            _ => 255,
+        };
+        assert!(name.len() <= most, "{name} has {}", name.len());
+        assert!(names.insert(name.to_owned()), "{name} is the name of two");
+    }
+    for layer in alien_core::Layer::ALL {
+        for principal in rendered.documents.layers.principals(layer) {
+            assert!(principal.role.name.len() <= 64, "{}", principal.role.name);
+        }
+    }
+}
+
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html>
+#[test]
+fn variables_that_a_task_definition_has_no_room_for_are_refused() {
+    // Of 64 KiB, 4 are left for the rest, and each variable takes 24 bytes beside its name and its value.
+    let with = |bytes: usize| {
+        let mut stack = Stack::builder("my-app");
+        let container = Container::new(Code::image(ecr("worker"), &digest('b')).unwrap(), "code");
+        let half = bytes / 2;
+        let container =
+            container.with_variable("AB", "x".repeat(half - 26)).with_variable("CD", "x".repeat(bytes - half - 26));
+        stack.live("worker", container);
+        stack.profile("code", Profile::new());
+        rendered(&stack.build().unwrap()).map(drop)
+    };
+    assert_eq!(with(61_440), Ok(()));
+    let told = with(61_441).unwrap_err();
+    assert!(told.contains("61441 bytes together, and a task definition has room for 61440"), "{told}");
 }

@@ -145,6 +145,32 @@ fn a_dropped_condition_is_wider_and_another_value_is_another_right() {
     assert!(compare::<Aws>(&before, &other).widens());
 }
 
+/// With the right to update go the fields that its request can carry; with a condition that goes, those that it kept.
+#[test]
+fn the_fields_that_can_be_written_are_told_with_the_right() {
+    let function = "arn:aws:lambda:eu-central-1:222222222222:function:acme-other-4";
+    let update =
+        |condition: Condition| Statement { condition, ..allow("lambda:UpdateFunctionConfiguration", function) };
+    let condition: Condition = serde_json::from_str(r#"{ "Null": { "lambda:Layer": "true" } }"#).unwrap();
+    let (without, mut kept, mut free) = (rendered(), rendered(), rendered());
+    statements(vendor(&mut kept)).push(update(condition));
+    statements(vendor(&mut free)).push(update(Condition::default()));
+    let fields = |before, after| {
+        let compared = compare::<Aws>(before, after);
+        let [found] = compared.permissions.as_slice() else { panic!("{compared:#?}") };
+        (found.change, found.fields.clone())
+    };
+    let (gained, with_it) = fields(&without, &kept);
+    assert_eq!(gained, RightChange::Gained);
+    assert!(with_it.iter().any(|field| field == "Environment"), "{with_it:?}");
+    assert!(!with_it.iter().any(|field| field == "Layers"), "{with_it:?}");
+    assert_eq!(fields(&kept, &free), (RightChange::Widened, vec!["Layers".to_owned()]));
+    assert_eq!(fields(&free, &kept), (RightChange::Narrowed, vec!["Layers".to_owned()]));
+    assert_eq!(fields(&kept, &without).0, RightChange::Lost);
+    let rows = compare::<Aws>(&kept, &free).rows();
+    assert!(rows[0][2].ends_with("\nwrites Layers"), "{rows:?}");
+}
+
 #[test]
 fn another_trust_a_dropped_condition_of_it_and_longer_sessions_are_wider() {
     let who = changed(|vendor| {

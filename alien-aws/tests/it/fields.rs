@@ -1,12 +1,14 @@
 //! A vendor who sends every field of an update: what a list says is kept is denied by the documents, and nothing else.
 
+use std::fmt::Write as _;
+
 use alien_aws::Aws;
 use alien_aws::policy::{Principal, Request, evaluate};
 use alien_conformance::oracle::{texts, verdict};
 use alien_conformance::stacks::{IMAGE, in_network};
 use alien_conformance::writes::{List, lists};
 use alien_core::adapter::{Fate, Fields, Keeper};
-use alien_core::{Code, Function, Kind, Profile, Stack};
+use alien_core::{Code, Disclosure, DisclosureKind, Function, Kind, Profile, Stack};
 use serde_json::Value;
 
 use crate::target;
@@ -14,7 +16,7 @@ use crate::target;
 /// A live function and a live container.
 fn stack() -> Stack {
     let mut stack = Stack::builder("my-app");
-    stack.live("api", Function::new(Code::zip(b"code"), "api"));
+    stack.live("api", Function::new(Code::zip(b"code"), "api").with_commands());
     stack.profile("api", Profile::new());
     stack.build().unwrap()
 }
@@ -59,53 +61,148 @@ fn keys(field: &str) -> Vec<(&'static str, &'static str)> {
     }
 }
 
-/// What a permission is given on, by the management documents of a stack.
-fn vendor(stack: &Stack) -> Principal {
-    let rendered = alien_core::render(stack, &target("acme".parse().unwrap())).unwrap();
-    rendered.documents.layers.management.unwrap().principals.remove(0)
+/// The vendor's role, and what the report discloses.
+struct Vendor {
+    principal: Principal,
+    disclosures: Vec<Disclosure>,
 }
 
-fn allows(principal: &Principal, action: &str, keys: &[(&str, &str)]) -> bool {
-    let resources = principal.policies.iter().flat_map(|policy| &policy.document.statements);
-    let resources = resources.filter(|statement| statement.actions.iter().any(|one| one == action));
-    let resources: Vec<String> =
-        resources.flat_map(|statement| &statement.resources).map(ToString::to_string).collect();
-    assert!(!resources.is_empty(), "{action} is given on nothing");
-    let policies = || principal.policies.iter().map(|policy| &policy.document);
-    resources.iter().any(|resource| evaluate(policies(), &Request::new(action, resource, keys)).is_allowed())
+impl Vendor {
+    fn of(stack: &Stack) -> Self {
+        let rendered = alien_core::render(stack, &target("acme".parse().unwrap())).unwrap();
+        let principal = rendered.documents.layers.management.unwrap().principals.remove(0);
+        Self { principal, disclosures: rendered.report.disclosures }
+    }
+
+    /// What an action is given on.
+    fn resources(&self, action: &str) -> Vec<String> {
+        let statements = self.principal.policies.iter().flat_map(|policy| &policy.document.statements);
+        let given = statements.filter(|statement| statement.actions.iter().any(|one| one == action));
+        given.flat_map(|statement| &statement.resources).map(ToString::to_string).collect()
+    }
+
+    fn may(&self, action: &str, on: &str, keys: &[(&str, &str)]) -> bool {
+        let policies = self.principal.policies.iter().map(|policy| &policy.document);
+        evaluate(policies, &Request::new(action, on, keys)).is_allowed()
+    }
+
+    /// Whether an action is allowed with these keys on anything that it is given on.
+    fn allows(&self, action: &str, keys: &[(&str, &str)]) -> bool {
+        let resources = self.resources(action);
+        assert!(!resources.is_empty(), "{action} is given on nothing");
+        resources.iter().any(|resource| self.may(action, resource, keys))
+    }
+
+    fn discloses(&self, kind: DisclosureKind, lets: &str) -> bool {
+        lets.is_empty() || self.disclosures.iter().any(|told| told.kind == kind && told.what == lets)
+    }
 }
 
-/// Sends each field of `update-fields.json`.
+/// What nobody gave the vendor, by the service of a permission.
+fn others(permission: &str) -> &'static str {
+    match permission.split(':').next().unwrap_or_default() {
+        "iam" => "arn:aws:iam::222222222222:role/theirs",
+        "s3" => "arn:aws:s3:::theirs/code.zip",
+        "ecs" => "arn:aws:ecs:eu-central-1:222222222222:task-definition/acme-worker-4:1",
+        "lambda" => "arn:aws:lambda:eu-central-1:222222222222:capacity-provider:theirs",
+        other => panic!("a permission of {other}"),
+    }
+}
+
+/// A request for a permission that sets one field.
+struct Sent<'a> {
+    vendor: &'a Vendor,
+    permission: &'static str,
+    field: &'a str,
+    /// The keys that the field has.
+    own: Vec<(&'static str, &'static str)>,
+    /// The keys that every request of this library has.
+    always: Vec<(&'static str, &'static str)>,
+}
+
+impl Sent<'_> {
+    /// What becomes of the field by this fate, as the evaluator and the report have it.
+    fn becomes(&self, fate: Fate) -> Result<String, String> {
+        let Self { vendor, permission, field, own, always } = self;
+        let about = format!("{permission} {field}");
+        match fate {
+            Fate::Call => Ok("of the call".to_owned()),
+            Fate::Vendors => Ok("the vendor's".to_owned()),
+            Fate::Kept(Keeper::Condition(key)) => {
+                let denies = |one: &&(&'static str, &'static str)| {
+                    let keys: Vec<(&str, &str)> = [**one].into_iter().chain(always.iter().copied()).collect();
+                    !vendor.allows(permission, &keys)
+                };
+                let by: Vec<&str> = own.iter().filter(denies).map(|(key, _)| *key).collect();
+                match by.contains(&key) {
+                    true => Ok(format!("denied by {}", by.join(", "))),
+                    false => Err(format!("{about}: {key} does not deny it by itself, but {by:?}")),
+                }
+            }
+            Fate::Kept(Keeper::Permission(needed)) => match vendor.may(needed, others(needed), &[]) {
+                true => Err(format!("{about}: the vendor holds {needed} on something of others'")),
+                false if vendor.resources(needed).is_empty() => Ok(format!("denied without {needed}")),
+                false => Ok(format!("denied without {needed} on another name")),
+            },
+            Fate::Kept(Keeper::Name) => {
+                let on = vendor.resources(permission);
+                match on.iter().any(|one| vendor.may(permission, &format!("{one}:other"), always)) {
+                    true => Err(format!("{about}: it is allowed on another name")),
+                    false => Ok("denied by the name".to_owned()),
+                }
+            }
+            Fate::Restored(lets) => match vendor.discloses(DisclosureKind::Restored, lets) {
+                true => Ok("told, and set back".to_owned()),
+                false => Err(format!("{about}: nothing discloses that the vendor could {lets}")),
+            },
+            Fate::Disclosed(lets) => match vendor.discloses(DisclosureKind::Unguarded, lets) {
+                true => Ok("disclosed".to_owned()),
+                false => Err(format!("{about}: nothing discloses that the vendor could {lets}")),
+            },
+        }
+    }
+}
+
+/// Sends each field of `update-fields.json`, and keeps a line for each. That what is restored is told and set back, the tests
+/// on the peer show (`tests/peer/restored.rs`).
 pub(crate) fn denied_exactly_where_kept(files: &[Value]) -> Result<(), String> {
-    let mut complaints = Vec::new();
+    let (mut complaints, mut table) = (Vec::new(), String::new());
     let worker = in_network(IMAGE.parse::<Code>().unwrap());
-    let (functions, containers) = (vendor(&stack()), vendor(&worker));
+    let (functions, containers) = (Vendor::of(&stack()), Vendor::of(&worker));
     let mut denied = 0;
     for List { kind, row, fields } in lists::<Aws>() {
-        // A command is kept by the name alone.
-        if row.permission == "lambda:InvokeFunction" {
-            continue;
-        }
         let operations = files[0]["operations"].as_array().unwrap();
         let operation = operations.iter().find(|one| one["permission"] == row.permission).unwrap();
         let vendor = if kind == Kind::Function { &functions } else { &containers };
         // Exec is said to be off by every request of this library.
-        let always: &[(&str, &str)] =
-            if row.permission == "ecs:UpdateService" { &[("ecs:enable-execute-command", "false")] } else { &[] };
-        assert!(allows(vendor, row.permission, always), "{row}");
+        let exec = ("ecs:enable-execute-command", "false");
+        let always: Vec<_> = Some(exec).filter(|_| row.permission == "ecs:UpdateService").into_iter().collect();
+        assert!(vendor.allows(row.permission, &always), "{row}");
+        writeln!(table, "{}", row.permission).unwrap();
         for field in texts(&operation["fields"]) {
-            let (path, fate) = Fields::of(fields, field).unwrap();
+            let (path, _) = Fields::of(fields, field).unwrap();
+            let fates: Vec<Fate> =
+                fields.iter().filter(|fields| fields.paths.contains(&path)).map(|fields| fields.fate).collect();
             let own = keys(field);
-            let others = always.iter().filter(|(key, _)| own.iter().all(|(own, _)| own != key));
-            let sent: Vec<(&str, &str)> = own.iter().chain(others).copied().collect();
-            let by_key = fields.iter().filter(|fields| fields.paths.contains(&path));
-            let is_kept = by_key.into_iter().any(|fields| matches!(fields.fate, Fate::Kept(Keeper::Condition(_))));
+            let always: Vec<_> =
+                always.iter().copied().filter(|(key, _)| own.iter().all(|(own, _)| own != key)).collect();
+            let sent: Vec<(&str, &str)> = own.iter().chain(&always).copied().collect();
+            let is_kept = fates.iter().any(|fate| matches!(fate, Fate::Kept(Keeper::Condition(_))));
             denied += usize::from(is_kept);
-            if allows(vendor, row.permission, &sent) == is_kept {
-                complaints.push(format!("{} {field}: {fate:?} {sent:?}", row.permission));
+            if vendor.allows(row.permission, &sent) == is_kept {
+                complaints.push(format!("{} {field}: {fates:?} {sent:?}", row.permission));
+            }
+            let sent = Sent { vendor, permission: row.permission, field, own, always };
+            let became: Result<Vec<String>, String> = fates.iter().map(|fate| sent.becomes(*fate)).collect();
+            match became {
+                // Of two, the first holds where the request sets it, and the second where it empties it.
+                Ok(became) => writeln!(table, "  {field}: {}", became.join("; emptied: ")).unwrap(),
+                Err(complaint) => complaints.push(complaint),
             }
         }
     }
     assert!(denied > 50, "only {denied} fields are denied");
-    verdict(complaints)
+    verdict(complaints)?;
+    insta::assert_snapshot!("fields_of_updates", table);
+    Ok(())
 }

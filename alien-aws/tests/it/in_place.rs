@@ -5,11 +5,12 @@ use alien_aws::policy::{Principal, Request, Statement, evaluate};
 use alien_conformance::stacks::{self, IMAGE, in_network};
 use alien_core::adapter::{AccessControl, DeploymentContext, audit_layers};
 use alien_core::{
-    Code, Container, Deployment, DisclosureKind, Kind, Layers, Lifecycle, Profile, Promise, Rendered, Report, Stack,
+    Breach, Code, Container, Deployment, DisclosureKind, Kind, Layers, Lifecycle, Profile, Promise, Rendered, Report,
+    Stack,
 };
 use serde_json::{Map, Value, json};
 
-use crate::target;
+use crate::{keys, target};
 
 const SERVICE: &str = "arn:aws:ecs:eu-central-1:222222222222:service/acme-cluster-4/acme-worker-4";
 const FAMILY: &str = "arn:aws:ecs:eu-central-1:222222222222:task-definition/acme-worker-4";
@@ -131,38 +132,6 @@ fn a_task_definition_is_as_large_as_the_stack_allows() {
     assert_eq!(statements.filter(register).count(), 3);
 }
 
-/// The keys that ECS has for a request, by its fields
-/// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html>).
-fn keys(body: &Value) -> Vec<(&'static str, String)> {
-    let mut keys = Vec::new();
-    let mut add = |key, value: &Value| match value {
-        Value::Null => {}
-        Value::String(text) => keys.push((key, text.clone())),
-        other => keys.push((key, other.to_string())),
-    };
-    let network = &body["networkConfiguration"]["awsvpcConfiguration"];
-    network["subnets"].as_array().into_iter().flatten().for_each(|subnet| add("ecs:subnet", subnet));
-    add("ecs:auto-assign-public-ip", &network["assignPublicIp"]);
-    add("ecs:enable-execute-command", &body["enableExecuteCommand"]);
-    add("ecs:task-definition", &body["taskDefinition"]);
-    add("ecs:enable-service-connect", &body["serviceConnectConfiguration"]["enabled"]);
-    add("ecs:namespace", &body["serviceConnectConfiguration"]["namespace"]);
-    let providers = body["capacityProviderStrategy"].as_array().into_iter().flatten();
-    providers.for_each(|provider| add("ecs:capacity-provider", &provider["capacityProvider"]));
-    for (field, key) in
-        [("volumeConfigurations", "ecs:enable-ebs-volumes"), ("vpcLatticeConfigurations", "ecs:enable-vpc-lattice")]
-    {
-        if body[field].as_array().is_some_and(|list| !list.is_empty()) {
-            add(key, &true.into());
-        }
-    }
-    let containers = body["containerDefinitions"].as_array().into_iter().flatten();
-    containers.for_each(|container| add("ecs:privileged", &container["privileged"]));
-    add("ecs:task-cpu", &body["cpu"]);
-    add("ecs:task-memory", &body["memory"]);
-    keys
-}
-
 /// What the library sends, as it was recorded: the vendor's requests meet the vendor's conditions, and the admin's, which
 /// place the service, meet only the admin's.
 #[test]
@@ -186,7 +155,7 @@ fn the_requests_of_a_life_meet_the_conditions_of_who_sends_them() {
             }
             _ => continue,
         };
-        let keys = keys(body);
+        let keys = keys::of_ecs(body);
         let keys: Vec<(&str, &str)> = keys.iter().map(|(key, value)| (*key, value.as_str())).collect();
         let step = line["step"].as_str().unwrap();
         let by = [&admin, &vendor].map(|who| allows(who, action, resource, &keys));
@@ -205,15 +174,20 @@ fn the_requests_of_a_life_meet_the_conditions_of_who_sends_them() {
     }
 }
 
-/// The report after a change of one statement of the vendor's.
+/// The report on a container after a change of the conditions of one statement of the vendor's.
 fn after(sid: &str, change: impl FnOnce(&mut Value)) -> Report {
-    let rendered = rendered();
+    after_in(&in_network(IMAGE.parse::<Code>().unwrap()), sid, change)
+}
+
+/// The same of any stack.
+fn after_in(stack: &Stack, sid: &str, change: impl FnOnce(&mut Value)) -> Report {
+    let rendered: Rendered<Aws> = alien_core::render(stack, &target("acme".parse().unwrap())).unwrap();
     let mut layers = serde_json::to_value(&rendered.documents.layers).unwrap();
     let statements = &mut layers["management"]["principals"][0]["policies"][0]["document"]["Statement"];
     let statement = statements.as_array_mut().unwrap().iter_mut().find(|statement| statement["Sid"] == sid).unwrap();
     change(&mut statement["Condition"]);
     let layers: Layers<Principal> = serde_json::from_value(layers).unwrap();
-    audit_layers(&in_network(IMAGE.parse::<Code>().unwrap()), &rendered.documents.target, &layers)
+    audit_layers(stack, &rendered.documents.target, &layers)
 }
 
 const IN_PLACE: &str = "ContainerManagementOnServiceInPlace";
@@ -274,6 +248,36 @@ fn the_audit_refuses_an_update_without_any_one_of_its_conditions() {
     }
 }
 
+#[test]
+fn the_audit_refuses_an_update_of_a_functions_settings_without_any_one_of_its_conditions() {
+    const SETTINGS: &str = "FunctionManagementOnFunctionInPlace";
+    let stack = stacks::of_function(Code::zip(b"zip"));
+    let report = |change: &dyn Fn(&mut Value)| after_in(&stack, SETTINGS, change);
+    let mut keys = Value::Null;
+    assert_eq!(after_in(&stack, SETTINGS, |condition| keys = condition.clone()).breaches, []);
+    let fields = [
+        ("lambda:Layer", "Layers"),
+        ("lambda:SecurityGroupIds", "VpcConfig.SecurityGroupIds"),
+        ("lambda:SubnetIds", "VpcConfig.SubnetIds"),
+        ("lambda:VpcIds", "VpcConfig"),
+    ];
+    let absent: Map<String, Value> = fields.iter().map(|(key, _)| ((*key).to_owned(), json!("true"))).collect();
+    assert_eq!(keys, json!({ "Null": absent }), "each key has a row here");
+    for (key, field) in fields {
+        let without = |condition: &mut Value| drop(condition["Null"].as_object_mut().unwrap().remove(key));
+        // One that must be there instead of absent.
+        let turned = |condition: &mut Value| condition["Null"][key] = json!("false");
+        for (what, report) in [("without", report(&without)), ("turned", report(&turned))] {
+            let named = format!("without the condition on `{key}` also writes `{field}`");
+            let is_named = |breach: &&Breach| breach.promise == Promise::P10 && breach.statement == SETTINGS;
+            let found: Vec<&Breach> = report.breaches.iter().filter(is_named).collect();
+            assert!(found.iter().any(|breach| breach.what.contains(&named)), "{what} {key}: {:#?}", report.breaches);
+            assert_eq!(found.len(), 1, "{what} {key}: the other three keep what they kept: {found:#?}");
+        }
+    }
+    assert!(!report(&|condition| *condition = json!({})).breaches.is_empty());
+}
+
 /// What no condition key of ECS keeps out is told.
 #[test]
 fn what_an_update_of_a_service_can_do_besides_is_disclosed() {
@@ -293,13 +297,36 @@ fn what_an_update_of_a_service_can_do_besides_is_disclosed() {
     );
 }
 
-/// A service has a statement of its own for its updates, and yet many services with the longest names fit.
+/// A service has a statement of its own for its updates, and shares that for its task definitions with those of its sizes: the
+/// most that fit into the policies of a role, where the names are the longest and where they are short.
 #[test]
-fn forty_services_with_long_names_fit() {
-    let resources: Vec<Value> = (0..40)
-        .map(|number| format!("{}{number:02}", "w".repeat(61)))
-        .map(|id| stacks::resource(&id, Kind::Container, Lifecycle::Live))
-        .collect();
-    let rendered = alien_core::render(&stacks::stack_of(&resources), &target("p".repeat(32).parse().unwrap())).unwrap();
-    assert!(rendered.sizes.iter().all(|size| size.size <= size.limit), "{:#?}", rendered.sizes);
+fn so_many_services_fit_and_no_more() {
+    let sized = |number: usize| json!({ "min": 512, "max": 2048 + number });
+    let alike = |_: usize| json!({ "min": 512, "max": 2048 });
+    let fit = |prefix: &str, id: &str, bounds: &dyn Fn(usize) -> Value| {
+        let fits = |count: &usize| {
+            let service = |number: usize| {
+                let mut service = stacks::resource(&format!("{id}{number:02}"), Kind::Container, Lifecycle::Live);
+                service["memoryMib"] = 2048.into();
+                service["memoryBounds"] = bounds(number);
+                service
+            };
+            let stack = stacks::stack_of(&(0..*count).map(service).collect::<Vec<_>>());
+            let target = target(prefix.parse().unwrap());
+            let rendered: Rendered<Aws> = alien_core::adapter::render_beyond_limits(&stack, &target).unwrap();
+            rendered.sizes.iter().all(|size| size.size <= size.limit)
+        };
+        (1..100).take_while(fits).last()
+    };
+    let (prefix, id) = ("p".repeat(32), "w".repeat(61));
+    assert_eq!(
+        [
+            fit(&prefix, &id, &alike),
+            fit(&prefix, &id, &sized),
+            fit("acme", "worker-", &alike),
+            fit("acme", "worker-", &sized)
+        ],
+        [Some(41), Some(33), Some(65), Some(48)],
+        "docs/aws.md says so"
+    );
 }

@@ -10,6 +10,7 @@ mod compared;
 mod documents;
 mod evaluate;
 mod in_place;
+mod keys;
 mod sizes;
 mod target;
 

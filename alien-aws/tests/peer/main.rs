@@ -11,9 +11,12 @@
 mod buckets;
 #[path = "../recorded/clock.rs"]
 mod clock;
+mod decided;
 #[path = "../recorded/exchange.rs"]
 mod exchange;
 mod forbidden;
+#[path = "../it/keys.rs"]
+mod keys;
 #[path = "../recorded/life.rs"]
 mod life;
 mod mistakes;
@@ -21,6 +24,7 @@ mod only_aws;
 mod parts;
 mod proved;
 mod record;
+mod restored;
 mod roles;
 #[path = "../recorded/server.rs"]
 mod server;
@@ -123,9 +127,10 @@ fn main() {
         trial("a_cluster_that_is_no_longer_needed_goes", |peer| {
             Box::pin(only_aws::a_cluster_that_is_no_longer_needed_goes(peer))
         }),
-        trial("what_is_relied_on_is_proved_and_what_is_false_is_found", |peer| {
-            Box::pin(proved::what_is_false_is_found(peer))
+        trial("what_is_relied_on_is_proved_and_nothing_is_left", |peer| {
+            Box::pin(proved::what_is_relied_on_holds_and_nothing_is_left(peer))
         }),
+        trial("what_is_relied_on_and_false_is_found", |peer| Box::pin(proved::what_is_false_is_found(peer))),
         trial("roles_are_made_with_the_boundary", |peer| Box::pin(only_aws::roles_are_made_with_the_boundary(peer))),
         trial("a_role_that_somebody_widened_is_told_and_mended", |peer| {
             Box::pin(roles::a_role_that_somebody_widened_is_told_and_mended(peer))
@@ -147,6 +152,16 @@ fn main() {
         }),
         trial("a_dead_letter_queue_that_somebody_deleted_is_made_again", |peer| {
             Box::pin(parts::a_dead_letter_queue_is_made_again(peer))
+        }),
+        trial("each_restored_setting_of_a_function_is_told_and_set_back", |peer| {
+            Box::pin(restored::each_setting_of_a_function_is_told_and_set_back(peer))
+        }),
+        ministack::trial("each_restored_setting_of_a_service_is_told_and_set_back", |server| {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(async {
+                let peer = Peer::remembering(server).await;
+                restored::each_setting_of_a_service_is_told_and_set_back(&peer).await;
+            });
         }),
         trial("every_setting_of_a_frozen_thing_is_set_back_or_the_customers", |peer| {
             Box::pin(mistakes::every_setting_is_told_or_the_customers(peer))

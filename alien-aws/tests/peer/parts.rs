@@ -1,22 +1,23 @@
 //! Parts of a resource that somebody deleted or turned off: the plan tells, and a set-up makes them again.
 
 use alien_conformance::stacks::IMAGE;
-use alien_conformance::world::{Case, World, release};
-use alien_core::{Code, Container, Data, Deployment, Function, Profile, Queue, Release, Stack};
+use alien_conformance::world::{Case, Shipped, World, release};
+use alien_core::{Code, Container, Data, Deployment, Function, Plan, Profile, Queue, Release, Stack};
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use crate::world::Peer;
 
-/// A public function that a queue triggers, and a container, of a deployment that is set up.
-struct SetUp<'p> {
+/// A deployment that is set up.
+pub(crate) struct SetUp<'p> {
     case: Case<'p, Peer>,
     release: Release,
-    deployment: Deployment,
+    pub(crate) deployment: Deployment,
     customer: SdkConfig,
 }
 
 impl<'p> SetUp<'p> {
+    /// A public function that a queue triggers, and a container.
     async fn of(peer: &'p Peer, prefix: &str) -> Self {
         let code = peer.code("first");
         let mut stack = Stack::builder("parts");
@@ -24,7 +25,11 @@ impl<'p> SetUp<'p> {
         stack.live("api", Function::new(code.code(), "execution").with_public_url().with_trigger(&jobs));
         stack.live("worker", Container::new(IMAGE.parse::<Code>().unwrap(), "execution"));
         stack.profile("execution", Profile::new().on(&jobs, [Queue::DATA_READ]));
-        let stack = stack.build().unwrap();
+        Self::with(peer, prefix, stack.build().unwrap(), code).await
+    }
+
+    /// A stack, with code that some of it runs.
+    pub(crate) async fn with(peer: &'p Peer, prefix: &str, stack: Stack, code: Shipped) -> Self {
         let case = Case::new(peer, prefix, stack.clone());
         let release = release(&stack, &[code]);
         let deployment = case.up(&release, None).await.unwrap();
@@ -32,13 +37,21 @@ impl<'p> SetUp<'p> {
     }
 
     /// The full name of a resource of this id.
-    fn name(&self, id: &str) -> String {
+    pub(crate) fn name(&self, id: &str) -> String {
         crate::forbidden::last(&self.deployment.resources[id]).to_owned()
     }
 
+    pub(crate) async fn plan(&self) -> Plan {
+        self.case.admin.plan(&self.release).previous(&self.deployment).await.unwrap()
+    }
+
+    pub(crate) async fn up(&mut self) {
+        self.deployment = self.case.up(&self.release, Some(&self.deployment)).await.unwrap();
+    }
+
     /// The plan updates this resource for this reason and nothing else; after it, a plan is empty.
-    async fn is_told_and_mended(&mut self, id: &str, why: &str) {
-        let plan = self.case.admin.plan(&self.release).previous(&self.deployment).await.unwrap();
+    pub(crate) async fn is_told_and_mended(&mut self, id: &str, why: &str) {
+        let plan = self.plan().await;
         let due: Vec<String> = plan
             .steps
             .iter()
@@ -47,11 +60,11 @@ impl<'p> SetUp<'p> {
             .collect();
         assert_eq!(due, [format!("update {id}: it is not as it was set up: {why}")], "{plan}");
         self.deployment = self.case.admin.apply(&plan).await.unwrap();
-        let plan = self.case.admin.plan(&self.release).previous(&self.deployment).await.unwrap();
+        let plan = self.plan().await;
         assert!(plan.is_empty(), "{plan}");
     }
 
-    async fn down(self) {
+    pub(crate) async fn down(self) {
         let report = self.case.admin.destroy(&self.deployment).data(Data::Delete).await.unwrap();
         assert_eq!((report.kept, report.foreign), (vec![], vec![]));
     }

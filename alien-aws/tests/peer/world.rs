@@ -17,6 +17,7 @@ use alien_core::{Action, Admin, CallConfig, Deployment, DeploymentId, Impersonat
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -145,6 +146,11 @@ impl Peer {
 
     pub(crate) fn vendor_config(&self) -> SdkConfig {
         self.with(self.vendor.clone())
+    }
+
+    /// The vendor's, whose requests go over a client around that of all others.
+    pub(crate) fn vendor_over(&self, around: impl FnOnce(SharedHttpClient) -> SharedHttpClient) -> SdkConfig {
+        config(&self.url(), self.vendor.clone(), around(unenforced::client(&self.entries)))
     }
 
     pub(crate) fn with(&self, credentials: Credentials) -> SdkConfig {

@@ -10,6 +10,9 @@ use jiff::Timestamp;
 /// Longer than this only the renewal of a claim waits, beside everything else: that wait never ends.
 const LONGEST: Duration = Duration::from_secs(10);
 
+/// More often than this nobody waits whose requests are answered: where a recording has no answer, time would pass without end.
+const MOST: usize = 10_000;
+
 /// A clock that is wound by whoever waits for it. What is read from it is the same in every run that makes the same calls.
 #[derive(Debug)]
 pub(crate) struct WoundClock {
@@ -42,6 +45,8 @@ impl Clock for WoundClock {
             tokio::time::sleep(duration.max(least)).await;
         }
         *self.now.lock().unwrap() += duration;
-        self.waits.lock().unwrap().push(duration);
+        let mut waits = self.waits.lock().unwrap();
+        waits.push(duration);
+        assert!(waits.len() < MOST, "waited {MOST} times, and nothing has come of it");
     }
 }

@@ -4,14 +4,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use alien_aws::Config;
+use alien_aws::{Config, Target};
 use alien_conformance::life::product;
 use alien_conformance::upgrade::Sent;
 use alien_conformance::world::{Shipped, release};
 use alien_core::adapter::{LogPage, LogQuery, Purpose};
 use alien_core::{
-    CallConfig, Code, Container, ContainerUpdate, Error, ErrorKind, Function, FunctionUpdate, Heartbeat, Impersonate,
-    Live, Manager, Release, Result, Retry,
+    Admin, CallConfig, Code, Container, ContainerUpdate, Error, ErrorKind, Function, FunctionUpdate, Heartbeat,
+    Impersonate, Live, Manager, Release, Result, Retry,
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
@@ -31,10 +31,10 @@ const RETRY: Retry =
     Retry { first: Duration::from_millis(200), most: Duration::from_millis(800), budget: Duration::from_secs(3) };
 
 /// More often than anything is tried.
-const ALWAYS: usize = 100;
+pub(crate) const ALWAYS: usize = 100;
 
 /// The deployment of the recording, with faults on the way.
-struct Wire {
+pub(crate) struct Wire {
     server: Server,
     clock: Arc<WoundClock>,
     state: Arc<Mutex<State>>,
@@ -50,7 +50,7 @@ struct State {
 }
 
 impl Wire {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let state = Arc::<Mutex<State>>::default();
         let shared = Arc::clone(&state);
         let server = Server::start(move |request| {
@@ -66,7 +66,23 @@ impl Wire {
 
     /// The next requests of a form, so many, are answered so.
     fn fail(&self, form: &Form, times: usize, fault: &Fault) {
-        self.state.lock().unwrap().faults.extend(std::iter::repeat_n((form.asked, fault.clone()), times));
+        self.answer(form.asked, times, fault);
+    }
+
+    /// So many of the next requests that have these words in them are answered so. What is given first is looked for first.
+    pub(crate) fn answer(&self, asked: &'static str, times: usize, fault: &Fault) {
+        self.state.lock().unwrap().faults.extend(std::iter::repeat_n((asked, fault.clone()), times));
+    }
+
+    /// The customer's admin of a deployment that goes there.
+    pub(crate) fn admin(&self, target: Target) -> Admin {
+        let calls = CallConfig::new(self.clock.clone()).with_retry(RETRY);
+        alien_aws::admin(&Config::new(config(self.server.url(), CUSTOMER)).with_calls(calls), id(), target)
+    }
+
+    /// What was sent, in order.
+    pub(crate) fn sent(&self) -> Vec<String> {
+        self.state.lock().unwrap().sent.clone()
     }
 
     /// Gives what a call gives, in words.
@@ -78,9 +94,7 @@ impl Wire {
             Call::Heartbeat(id) => session().await.unwrap().heartbeat(&id.parse().unwrap()).await.map(said),
             Call::Logs(id) => session().await.unwrap().logs(&id.parse().unwrap(), &query).await.map(lines),
             Call::Plan => {
-                let calls = CallConfig::new(self.clock.clone()).with_retry(RETRY);
-                let admin = config(self.server.url(), CUSTOMER);
-                let admin = alien_aws::admin(&Config::new(admin).with_calls(calls), id(), target("life"));
+                let admin = self.admin(target("life"));
                 admin.plan(&first()).run("fault".parse().unwrap()).await.map(|plan| plan.to_string())
             }
         };
@@ -163,7 +177,7 @@ fn without_secret(error: Error) -> Error {
 }
 
 /// What is sent to change something: each of the services says so in its own way.
-fn changes(sent: &str) -> bool {
+pub(crate) fn changes(sent: &str) -> bool {
     let verbs = ["PUT ", "DELETE ", "PATCH "];
     let calls =
         ["Create", "Update", "Put", "Delete", "Attach", "Detach", "Tag", "Untag", "Modify", "Authorize", "Register"];
@@ -177,10 +191,8 @@ async fn a_zip_that_lambda_cannot_run_is_refused_before_anything_is_changed() {
     let told = "its file is no zip";
     let broken = Shipped::Zip(b"not a zip".to_vec());
     let wire = Wire::new().await;
-    let sent = || wire.state.lock().unwrap().sent.clone();
-    let calls = CallConfig::new(wire.clock.clone()).with_retry(RETRY);
-    let admin =
-        alien_aws::admin(&Config::new(config(wire.server.url(), CUSTOMER)).with_calls(calls), id(), target("life"));
+    let sent = || wire.sent();
+    let admin = wire.admin(target("life"));
     let first = release(&product(&broken), std::slice::from_ref(&broken));
     let plan = admin.plan(&first).run("refused".parse().unwrap()).await.unwrap();
     let refused = plan.refusal().unwrap_err();

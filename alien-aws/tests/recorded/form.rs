@@ -204,7 +204,7 @@ fn rest_xml((status, code): Code, message: &str) -> Fault {
 }
 
 /// <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#operation-error-serialization>
-fn query((status, code): Code, message: &str) -> Fault {
+pub(crate) fn query((status, code): Code, message: &str) -> Fault {
     let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>");
     let body = format!("<ErrorResponse>{error}<RequestId>{REQUEST}</RequestId></ErrorResponse>");
     Fault::plain(status, &body).header("x-amzn-requestid", REQUEST)

@@ -20,6 +20,7 @@ mod faults;
 mod form;
 mod hosts;
 mod life;
+mod planned;
 mod replay;
 mod server;
 

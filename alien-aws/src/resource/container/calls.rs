@@ -573,8 +573,24 @@ async fn mark(cx: Context<'_>, marks: impl IntoIterator<Item = (&'static str, St
 #[cfg(test)]
 mod tests {
     use alien_core::adapter::Fate;
+    use aws_sdk_ecs::operation::update_service::UpdateServiceInput;
 
     use super::*;
+
+    #[test]
+    fn what_is_set_back_is_as_nobody_set_it() {
+        let config = aws_sdk_ecs::Config::builder().behavior_version(aws_sdk_ecs::config::BehaviorVersion::latest());
+        let client = aws_sdk_ecs::Client::from_conf(config.build());
+        let sent: UpdateServiceInput = set_back(client.update_service()).as_input().clone().build().unwrap();
+        // What is left out stays as somebody set it, so each list is sent, and is empty.
+        assert_eq!(sent.load_balancers, Some(Vec::new()));
+        assert_eq!(sent.service_registries, Some(Vec::new()));
+        let rolled_out = sent.deployment_configuration().unwrap();
+        assert_eq!(rolled_out.lifecycle_hooks, Some(Vec::new()));
+        assert_eq!(rolled_out.deployment_circuit_breaker(), careful().deployment_circuit_breaker());
+        let controller = sent.deployment_controller().map(DeploymentController::r#type);
+        assert_eq!(controller, Some(&DeploymentControllerType::Ecs));
+    }
 
     #[test]
     fn all_that_is_to_be_set_back_is_told_and_nothing_else() {

@@ -3,6 +3,7 @@
 use alien_core::adapter::Subject;
 use alien_core::{ErrorKind, Existing, Network, Problem, Resource, Result, Rule, Settings};
 
+use super::MOST;
 use super::calls::{TABLES, existing_subnets, filters, list};
 use crate::client::{Context, Element};
 
@@ -54,6 +55,15 @@ async fn look_at(cx: Context<'_>, network: &Resource, existing: &Existing) -> Re
 fn unfit(needs: Needs, subnets: &[(String, Element)], tables: &[(String, Element)]) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut warn = |what: String, help: &str| problems.push(Problem::warning(Rule::Cloud, what, help.to_owned()));
+    // Given ones are never more: see `Network::check`.
+    if subnets.len() > MOST {
+        let what = format!(
+            "it has {} subnets, and Lambda and ECS take {MOST} at most: the code is placed in some",
+            subnets.len()
+        );
+        warn(what, "name the subnets that it is to be placed in");
+    }
+    let subnets = subnets.get(..MOST).unwrap_or(subnets);
     let free = |subnet: &Element| subnet.text("availableIpAddressCount")?.parse::<usize>().ok();
     let free: Option<Vec<usize>> = subnets.iter().map(|(_, subnet)| free(subnet)).collect();
     // A task has an address of its own, and twice as many run during an update
@@ -150,6 +160,11 @@ mod tests {
                 "`subnet-a` have no route out of the VPC, by which tasks pull their images and write their logs",
             ]
         );
+        let many: Vec<(String, Element)> = subnets.iter().cycle().take(17).cloned().collect();
+        let told_of_many = |count: usize| unfit(Needs { functions: 1, tasks: 0 }, &many[..count], &tables);
+        assert_eq!(told_of_many(16), []);
+        let what = "it has 17 subnets, and Lambda and ECS take 16 at most: the code is placed in some";
+        assert_eq!(told_of_many(17).first().map(|problem| problem.what.as_str()), Some(what));
         assert_eq!(told(5, 0), Vec::<String>::new());
         assert_eq!(told(6, 0).len(), 1);
     }
