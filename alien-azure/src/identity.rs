@@ -63,6 +63,7 @@ pub(crate) fn deployment_set() -> &'static [&'static Operation<Scope>] {
         op::DELETE_NAMESPACE,
         op::LIST_QUEUES,
         op::GET_PERMISSIONS,
+        op::GET_PROVIDER,
         op::PUT_TAGS,
     ]
 }

@@ -44,6 +44,7 @@ pub mod policy;
 mod preflight;
 #[cfg(feature = "client")]
 mod provider;
+mod registry;
 mod resource;
 #[cfg(feature = "client")]
 mod shared;
@@ -123,7 +124,7 @@ impl Cloud for Azure {
     }
 
     fn is_shared(scope: Scope) -> bool {
-        scope == Scope::Group
+        matches!(scope, Scope::Group | Scope::Subscription)
     }
 
     /// Queues are in the shared namespace, and apps in shared environments.
@@ -133,10 +134,15 @@ impl Cloud for Azure {
 
     fn name_shared(_: &Stack, target: &Target, things: &mut Vec<(Scope, String)>) {
         things.push((Scope::Group, Ids(target).group()));
+        things.push((Scope::Subscription, Ids(target).subscription()));
     }
 
     fn name_identity(holder: &Holder, target: &Target, things: &mut Vec<(Scope, String)>) {
         identity::names(Ids(target), holder, things);
+    }
+
+    fn is_private(image: &str) -> bool {
+        registry::is_private(image)
     }
 
     fn check(stack: &Stack, target: &Target) -> Vec<Problem> {

@@ -24,6 +24,11 @@ impl Ids<'_> {
         compact(prefix, id, &realm, max)
     }
 
+    /// The id of the subscription.
+    pub(crate) fn subscription(self) -> String {
+        ["/subscriptions/", self.0.subscription.as_str()].concat()
+    }
+
     /// The id of the resource group.
     pub(crate) fn group(self) -> String {
         let Target { subscription, resource_group, .. } = self.0;

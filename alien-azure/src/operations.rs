@@ -42,6 +42,8 @@ pub enum Scope {
     Identity,
     /// The resource group.
     Group,
+    /// The subscription. No document gives anything on it: who may not do there what a plan asks is told so.
+    Subscription,
 }
 
 /// Whether an action belongs to the data plane: role definitions list those separately.
@@ -224,6 +226,12 @@ alien_core::operations! {
         PUT_SCRIPT = "PUT deploymentScripts" needs "Microsoft.Resources/deploymentScripts/write" on Group, Control;
         MOVE_RESOURCES = "POST moveResources" needs "Microsoft.Resources/subscriptions/resourceGroups/moveResources/action" on Group, Control;
         PUT_VAULT_POLICY = "PUT vaults/accessPolicies" needs "Microsoft.KeyVault/vaults/accessPolicies/write" on Group, Control;
+    }
+
+    // The answer to who may not read them names the action
+    // (<https://github.com/hashicorp/terraform-provider-azurerm/issues/2678>).
+    source "https://learn.microsoft.com/azure/role-based-access-control/permissions/management-and-governance#microsoftresources" {
+        GET_PROVIDER = "GET providers" needs "Microsoft.Resources/subscriptions/providers/read" on Subscription, Observe;
     }
 }
 

@@ -12,6 +12,7 @@ use crate::Azure;
 use crate::client::Context;
 use crate::naming::Ids;
 use crate::operations as op;
+use crate::operations::Scope;
 use crate::policy::{Held, covers};
 
 pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
@@ -40,15 +41,16 @@ struct Provider {
 /// `MissingSubscriptionRegistration`
 /// (<https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-register-resource-provider>).
 ///
-/// This is asked of the subscription, on which the provisioning documents permit nothing, so the call is no operation of
-/// theirs: whoever may not read it is told so.
+/// This is asked of the subscription, on which the provisioning documents permit nothing: whoever may not read it is told
+/// so.
 async fn providers(cx: Context<'_>) -> Result<Vec<Problem>> {
     let needed = needed(cx);
     let namespaces: BTreeSet<&str> = needed.iter().filter_map(|action| Some(action.split_once('/')?.0)).collect();
-    let subscription = cx.target().subscription.as_str();
+    let (subscription, id) = (cx.target().subscription.as_str(), cx.full_name(Scope::Subscription)?);
     let mut missing = Vec::new();
     for namespace in namespaces.into_iter().filter(|namespace| !ALWAYS.contains(namespace)) {
-        match cx.clients.get::<Provider>(&format!("/subscriptions/{subscription}/providers/{namespace}")).await {
+        let id = [id, "/providers/", namespace].concat();
+        match cx.call(&[op::GET_PROVIDER], || async { cx.clients.get::<Provider>(&id).await }).await {
             Ok(found) if found.registration_state.eq_ignore_ascii_case("Registered") => {}
             Ok(found) => missing.push((namespace, found.registration_state)),
             Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) => {

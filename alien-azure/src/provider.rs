@@ -16,7 +16,7 @@ use crate::{Azure, preflight};
 /// Sets up and takes down the deployment with this id at a target, with the credential of `config`: the customer's admin's.
 ///
 /// Calls what [`operations`](crate::operations) lists for provisioning. Before that it calls `GET permissions` of the
-/// resource group, which changes nothing.
+/// resource group and `GET providers` of the subscription, which change nothing.
 #[must_use]
 pub fn admin(config: &Config, id: DeploymentId, target: Target) -> Admin {
     let provisioner = Provisioner { config: config.clone(), clients: OnceCell::new() };

@@ -7,7 +7,7 @@ mod limits;
 mod render;
 
 use alien_core::adapter::{AccessControl, Allowed, Answer, Collected, Escalation, Guardrail, Layout, Trusted};
-use alien_core::{Grants, Layers, Size};
+use alien_core::{Grants, Layers, RegistryGrant, Size};
 
 use crate::target::Target;
 use crate::{Azure, identity, operations};
@@ -41,6 +41,10 @@ impl AccessControl for Azure {
 
     fn guardrails(layout: &Layout<Self>) -> Vec<Guardrail> {
         crate::guardrails::guardrails(layout)
+    }
+
+    fn registry_grants(layout: &Layout<Self>) -> Vec<RegistryGrant> {
+        crate::registry::grants(layout)
     }
 
     fn collect(layout: &Layout<Self>, answers: &[Answer]) -> Collected<Principal> {

@@ -47,7 +47,9 @@ pub(crate) fn principal(layout: &Layout<Azure>, grants: &Grants) -> Principal {
     let mut roles = BTreeMap::<Purpose, Role>::new();
     let mut assigned = BTreeSet::new();
     let mut role_assignments = Vec::new();
-    for (topic, set, row, names) in layout.granted(grants) {
+    // The documents end at the resource group: what is asked of the subscription is asked without a right of theirs.
+    let granted = layout.granted(grants).filter(|(_, _, row, _)| row.on != Scope::Subscription);
+    for (topic, set, row, names) in granted {
         let purpose = if admin { Purpose::SetUp(topic) } else { Purpose::At(topic, set, row.on) };
         let role = roles.entry(purpose).or_insert_with(|| Role::new(purpose, namespace, &group));
         role.actions.insert(row.permission);

@@ -12,7 +12,7 @@ pub(crate) mod logs;
 pub(crate) mod template;
 
 use alien_core::adapter::{CodeForms, Fields, Operation, Placed, Rows, digest, join};
-use alien_core::{CodeForm, Lifecycle, Problem, Resource, Rule, Set};
+use alien_core::{Lifecycle, Problem, Resource, Rule, Set};
 
 use super::{network, queue};
 use crate::Azure;
@@ -168,7 +168,7 @@ pub(crate) const CLIENT_ID: &str = "AZURE_CLIENT_ID";
 /// tokens (<https://learn.microsoft.com/azure/container-apps/managed-identity#rest-endpoint-reference>).
 const OWN: [&str; 3] = ["CONTAINER_APP_", "IDENTITY_", "MSI_"];
 
-/// Checks the variables, and warns about private registries.
+/// Checks the variables.
 pub(super) fn check(placed: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
     let Some(compute) = placed.resource.settings().compute() else { return };
     for name in compute.environment.keys() {
@@ -180,17 +180,6 @@ pub(super) fn check(placed: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
             let what = format!("the environment variable `{name}` begins like those that Container Apps sets itself");
             problems.push(Problem::warning(Rule::Cloud, what, help()));
         }
-    }
-    let code = compute.code;
-    if let Some(CodeForm::Image(image)) = code.only()
-        && image.split('/').next().is_some_and(is_azures)
-    {
-        problems.push(Problem::warning(
-            Rule::Cloud,
-            format!("the app's identity may not pull `{image}` until it is granted that"),
-            "assign `AcrPull` at the registry to the identity after the set-up has created it, and set up again"
-                .to_owned(),
-        ));
     }
 }
 

@@ -12,6 +12,9 @@ use super::compute;
 use crate::Azure;
 use crate::operations::Scope;
 
+/// The sizes that a container of a stack can have, in thousandths of a vCPU.
+const SIZES: [u32; 5] = [250, 500, 1000, 2000, 4000];
+
 impl On<Azure> for Container {
     fn set(set: Set) -> Rows<Azure> {
         compute::set(set)
@@ -34,9 +37,10 @@ impl On<Azure> for Container {
     fn check(&self, placed: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
         compute::check(placed, problems);
         let (cpu, memory) = (self.cpu_millis(), self.memory_mib());
-        let quarters = cpu.div_ceil(250).max(memory.div_ceil(512)).min(16);
-        let (fitting_cpu, fitting) = (quarters * 250, quarters * 512);
-        if (cpu, memory) != (fitting_cpu, fitting) {
+        let mut sizes = SIZES.iter().map(|cpu| (*cpu, cpu * 2048 / 1000));
+        let fitting =
+            sizes.clone().find(|(most_cpu, most)| *most_cpu >= cpu && *most >= memory).or_else(|| sizes.next_back());
+        if let Some((fitting_cpu, fitting)) = fitting.filter(|fitting| *fitting != (cpu, memory)) {
             problems.push(Problem::error(
                 Rule::Cloud,
                 format!("Container Apps does not run {cpu} thousandths of a vCPU with {memory} MiB"),

@@ -6,14 +6,14 @@ mod answers;
 pub(crate) mod calls;
 
 use alien_core::adapter::{CodeForms, Fields, On, Operation, Placed, Rows};
-use alien_core::{Function, Problem, Rule, Set};
+use alien_core::{Function, Problem, Queue, Resource, Rule, Set};
 
 use super::compute;
 use crate::Azure;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// The longest lock of a message, in seconds
+/// The longest lock of a message, in seconds; that of a command
 /// (<https://learn.microsoft.com/azure/service-bus-messaging/message-transfers-locks-settlement>).
 const LOCKED: u64 = 300;
 
@@ -78,13 +78,7 @@ impl On<Azure> for Function {
                     .to_owned(),
             ));
         }
-        if waits && self.timeout().as_secs() > LOCKED {
-            problems.push(Problem::warning(
-                Rule::Cloud,
-                format!("a message is locked for at most {LOCKED} seconds, and a run may take longer"),
-                "let the code renew the lock while it works; otherwise it receives the message again".to_owned(),
-            ));
-        }
+        check_locks(self, placed, problems);
         if self.memory_mib() > LARGEST {
             problems.push(Problem::error(
                 Rule::Cloud,
@@ -93,5 +87,36 @@ impl On<Azure> for Function {
             ));
         }
         compute::check_links(placed, problems);
+    }
+}
+
+/// Warns where a run may outlast the lock of its message: then the message is received again while the code still works on it.
+/// The code receives messages itself, and may renew a lock for as long as it works, so nothing is refused
+/// (<https://learn.microsoft.com/azure/service-bus-messaging/message-transfers-locks-settlement#renew-locks>).
+fn check_locks(function: &Function, placed: &Placed<'_, Azure>, problems: &mut Vec<Problem>) {
+    let runs = function.timeout().as_secs();
+    for id in placed.resource.settings().triggers() {
+        let Some(queue) = placed.stack.resource(id).and_then(Resource::settings_of::<Queue>) else { continue };
+        let locked = u64::from(queue.visibility_timeout_seconds());
+        if runs <= locked {
+            continue;
+        }
+        let what = format!(
+            "it may run for {runs} seconds, and a message of its queue `{id}` is locked for {locked}: then it is received again"
+        );
+        let renewed = "let the code renew the lock while it works";
+        let help = if runs > LOCKED {
+            format!("{renewed}; a lock lasts {LOCKED} seconds at most")
+        } else {
+            format!("set the queue's visibility timeout to {runs} seconds, or {renewed}")
+        };
+        problems.push(Problem::warning(Rule::Cloud, what, help));
+    }
+    if function.takes_commands() && runs > LOCKED {
+        problems.push(Problem::warning(
+            Rule::Cloud,
+            format!("it may run for {runs} seconds, and a command is locked for {LOCKED}: then it is received again"),
+            "let the code renew the lock while it works".to_owned(),
+        ));
     }
 }

@@ -59,16 +59,16 @@ pub(crate) async fn an_app_moves_with_its_lifecycle_and_its_network(peer: &Peer)
     assert_eq!(peer.sim.things(), before);
 }
 
+/// A subnet of a network, delegated to these services.
+fn subnet(name: &str, range: &str, services: &[&str]) -> Value {
+    let delegations: Vec<Value> =
+        services.iter().map(|service| json!({ "name": "apps", "properties": { "serviceName": service } })).collect();
+    json!({ "name": name, "properties": { "addressPrefix": range, "delegations": delegations } })
+}
+
 /// Of a network of the customer's, apps are in the two subnets that were given, and move with them. The network stays as it is.
 pub(crate) async fn the_given_subnets_are_used(peer: &Peer) {
     let network = format!("{}/providers/Microsoft.Network/virtualNetworks/corporate", peer.group());
-    let subnet = |name: &str, range: &str, services: &[&str]| {
-        let delegations: Vec<Value> = services
-            .iter()
-            .map(|service| json!({ "name": "apps", "properties": { "serviceName": service } }))
-            .collect();
-        json!({ "name": name, "properties": { "addressPrefix": range, "delegations": delegations } })
-    };
     let apps = "Microsoft.App/environments";
     let body = json!({ "location": LOCATION, "properties": {
         "addressSpace": { "addressPrefixes": ["10.80.0.0/16"] },
@@ -132,6 +132,69 @@ pub(crate) async fn the_given_subnets_are_used(peer: &Peer) {
     assert_eq!((subnet_of("worker").as_str(), subnet_of("api").as_str()), ("frozen-apps", "More_apps"));
     case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
     assert_eq!((peer.sim.things(), peer.read(&network, "2025-07-01").await), before, "what is the customer's stays");
+}
+
+/// A subnet that is too small, or in which something is already, is told by the plan, before anything is made.
+pub(crate) async fn a_subnet_that_does_not_fit_is_told_by_the_plan(peer: &Peer) {
+    let network = format!("{}/providers/Microsoft.Network/virtualNetworks/corporate", peer.group());
+    let apps = ["Microsoft.App/environments"];
+    let with = |name: &str, range: &str, field: &str, used: Value| {
+        let mut subnet = subnet(name, range, &apps);
+        subnet["properties"][field] = json!([used]);
+        subnet
+    };
+    let link =
+        json!({ "name": "legionservicelink", "properties": { "linkedResourceType": "Microsoft.App/environments" } });
+    let body = json!({ "location": LOCATION, "properties": {
+        "addressSpace": { "addressPrefixes": ["10.80.0.0/16"] },
+        "subnets": [
+            subnet("fits", "10.80.0.0/27", &apps),
+            subnet("small", "10.80.1.0/28", &apps),
+            subnet("taken", "10.80.2.0/24", &apps),
+            with("linked", "10.80.3.0/24", "serviceAssociationLinks", link),
+            with("ended", "10.80.4.0/24", "privateEndpoints", json!({ "id": "/theirs/endpoint" })),
+            with("addressed", "10.80.5.0/24", "ipConfigurations", json!({ "id": "/theirs/address" })),
+        ],
+    } });
+    put(peer, reqwest::Method::PUT, &network, "2025-07-01", &body).await;
+    let environment = format!("{}/providers/Microsoft.App/managedEnvironments/theirs", peer.group());
+    let body = json!({ "location": LOCATION, "properties": {
+        "workloadProfiles": [{ "name": "Consumption", "workloadProfileType": "Consumption" }],
+        "vnetConfiguration": { "infrastructureSubnetId": format!("{network}/subnets/taken") },
+    } });
+    put(peer, reqwest::Method::PUT, &environment, "2025-07-01", &body).await;
+
+    let stack = with_app(|stack| {
+        let network = stack.frozen("net", Network::default());
+        stack.live("api", function("one").with_network(&network));
+    });
+    let given =
+        |live: &str| stack.with_existing("net", Existing::new("corporate").with_subnets(["unneeded", live])).unwrap();
+    put(
+        peer,
+        reqwest::Method::PUT,
+        &format!("{network}/subnets/unneeded"),
+        "2025-07-01",
+        &subnet("unneeded", "10.80.6.0/29", &[]),
+    )
+    .await;
+    let before = peer.sim.things();
+    let case = Case::new(peer, "fits", stack.clone());
+    for (subnet, words) in [
+        ("small", "its subnet `small` is `10.80.1.0/28`, and Container Apps needs at least 32 addresses, a /27"),
+        ("taken", "its subnet `taken` is in use by the environment `theirs`"),
+        ("linked", "its subnet `linked` is in use by the service `Microsoft.App/environments`"),
+        ("ended", "its subnet `ended` is in use by the private endpoint `/theirs/endpoint`"),
+        ("addressed", "its subnet `addressed` is in use by the address `/theirs/address`"),
+    ] {
+        let error = case.admin.plan(&release(&given(subnet), &[])).await.unwrap_err();
+        assert_eq!((error.kind(), error.resource()), (ErrorKind::Rejected, Some("net")), "{subnet}: {error}");
+        assert!(error.to_string().contains(words), "{subnet}: {error}");
+    }
+    assert_eq!(peer.sim.things(), before, "nothing was made");
+    // The smallest that fits does, and the deployment's own environment in it is in nobody's way.
+    let deployment = follow(&case, &given("fits"), None).await;
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
 }
 
 /// Commands that are switched off leave no queue, and no namespace.

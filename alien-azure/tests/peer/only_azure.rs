@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alien_azure::Azure;
 use alien_conformance::life::product;
-use alien_conformance::world::{Case, HurriedClock, World, quickly, release};
+use alien_conformance::world::{Calls, Case, HurriedClock, World, quickly, release};
 use alien_core::adapter::{AccessControl, DeploymentContext};
 use alien_core::{
     Action, Container, Data, Deployment, ErrorKind, Function, FunctionUpdate, Health, Layer, Live, Network, Profile,
@@ -374,10 +374,16 @@ pub(crate) async fn the_provisioning_documents_suffice(peer: &Peer) {
     let stack = product(&peer.code("first"));
     let case = Case::new(peer, "exactly", stack.clone());
     let admin = documented(peer, &stack, &case.target, None);
-    let config = peer.config(&admin).with_calls(peer.calling());
+    let calls = Calls::default();
+    let config = peer.config(&admin).with_calls(peer.calling().with_recorder(calls.recorder()));
     let admin = alien_azure::admin(&config, case.invitation.id, case.target.clone());
     let release = release(&stack, &[]);
     let plan = admin.plan(&release).await.unwrap();
+    assert!(plan.to_string().contains("cannot read which resource providers are registered"), "{plan}");
+    let made = calls.take();
+    let asked: Vec<_> = made.iter().filter(|call| call.operation == "GET providers").collect();
+    let [asked] = asked.as_slice() else { panic!("once, and no more after a denial: {asked:?}") };
+    assert_eq!((asked.failure, asked.permissions[0].scope.as_str()), (Some(ErrorKind::Denied), "Subscription"));
     let deployment = admin.apply(&plan).await.unwrap();
     admin.revoke(&deployment).await.unwrap();
     let remains = admin.destroy(&deployment).data(Data::Delete).await.unwrap();
@@ -385,5 +391,8 @@ pub(crate) async fn the_provisioning_documents_suffice(peer: &Peer) {
     let elsewhere =
         peer.sim.decisions().into_iter().filter(|decision| !decision.allowed).map(|decision| decision.permission);
     // Which providers are registered is the subscription's to tell; whoever may not ask is told so in the plan.
-    assert_eq!(elsewhere.collect::<BTreeSet<_>>(), BTreeSet::from(["Microsoft.Resources/providers/read".to_owned()]));
+    assert_eq!(
+        elsewhere.collect::<BTreeSet<_>>(),
+        BTreeSet::from(["Microsoft.Resources/subscriptions/providers/read".to_owned()])
+    );
 }

@@ -64,7 +64,7 @@ impl Peer {
         let admin = sim.user("admin@example.com");
         sim.assign(&group, "Owner", &admin);
         // An admin sees which providers the subscription has registered, and nothing else of it.
-        sim.set_role(READER, &["Microsoft.Resources/providers/read"], &[]);
+        sim.set_role(READER, &["Microsoft.Resources/subscriptions/providers/read"], &[]);
         let at = format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleAssignments/{READER}");
         sim.set_assignment(&at, READER, &admin);
         let issuer = sim.issuer("vendor");

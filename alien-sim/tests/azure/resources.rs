@@ -136,6 +136,6 @@ async fn providers_are_registered() {
     assert_eq!(read["registrationState"], json!("Registered"));
     let register = format!("{path}/register");
     assert_eq!(world.does("POST", &register, Value::Null).await["namespace"], json!("Microsoft.ManagedIdentity"));
-    let reader = world.holder(SUBSCRIPTION, &["Microsoft.Resources/providers/read"]);
+    let reader = world.holder(SUBSCRIPTION, &["Microsoft.Resources/subscriptions/providers/read"]);
     assert_eq!(world.call(&reader, "POST", &register, Value::Null).await.0, 403);
 }

@@ -295,12 +295,42 @@ pub(crate) async fn foreign(cx: Context<'_>) -> Result<Option<Foreign>> {
     }))
 }
 
-async fn list(cx: Context<'_>) -> Result<Vec<Environment>> {
+/// The environments of the group, whosever they are.
+async fn all(cx: Context<'_>) -> Result<Vec<Environment>> {
     let all = Ids(cx.target()).resource(&["Microsoft.App/managedEnvironments"]);
-    let found: Vec<Environment> =
-        cx.call(&[op::READ_ENVIRONMENT], || async { cx.clients.list(&all, &[]).await }).await?;
-    let own = |found: &Environment| tags::own(cx.deployment(), &found.id, found.tags.as_ref()).is_ok();
-    Ok(found.into_iter().filter(own).collect())
+    cx.call(&[op::READ_ENVIRONMENT], || async { cx.clients.list(&all, &[]).await }).await
+}
+
+fn is_ours(cx: Context<'_>, found: &Environment) -> bool {
+    tags::own(cx.deployment(), &found.id, found.tags.as_ref()).is_ok()
+}
+
+async fn list(cx: Context<'_>) -> Result<Vec<Environment>> {
+    Ok(all(cx).await?.into_iter().filter(|found| is_ours(cx, found)).collect())
+}
+
+/// Which environment of the group is in a subnet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Inside {
+    None,
+    Ours,
+    Others(String),
+}
+
+/// Tells which environments of the group are in these subnets of a network.
+pub(crate) async fn inside(cx: Context<'_>, network: &str, subnets: &[&str]) -> Result<Vec<Inside>> {
+    let cx = cx.about(Subject::Deployment);
+    let found = all(cx).await?;
+    let inside = |name: &&str| {
+        let id = [network, "/subnets/", name].concat();
+        let here = || found.iter().filter(|found| found.subnet().is_some_and(|subnet| same(subnet, &id)));
+        match here().find(|found| !is_ours(cx, found)) {
+            Some(other) => Inside::Others(last(&other.id).to_owned()),
+            None if here().next().is_some() => Inside::Ours,
+            None => Inside::None,
+        }
+    };
+    Ok(subnets.iter().map(inside).collect())
 }
 
 pub(crate) async fn observe(cx: Context<'_>, lifecycle: Lifecycle) -> Result<Observed> {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::compute::environment;
+use super::super::compute::environment::{self, Inside};
 use super::LIFECYCLES;
 use crate::Azure;
 use crate::client::settle::{self, State};
@@ -23,6 +23,18 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// The service to which the subnets are delegated
 /// (<https://learn.microsoft.com/azure/container-apps/custom-virtual-networks>).
 const DELEGATION: &str = "Microsoft.App/environments";
+
+/// The longest prefix of a subnet in which an environment with workload profiles can be
+/// (<https://learn.microsoft.com/azure/container-apps/custom-virtual-networks#subnet>).
+const LONGEST: u32 = 27;
+
+/// The fields of a subnet that tell what is in it, with the words for it.
+const USES: [(&str, &str); 4] = [
+    ("ipConfigurations", "the address"),
+    ("privateEndpoints", "the private endpoint"),
+    ("resourceNavigationLinks", "the resource"),
+    ("serviceAssociationLinks", "the service"),
+];
 
 /// A virtual network. <https://learn.microsoft.com/rest/api/virtualnetwork/virtual-networks/get>
 #[derive(Deserialize)]
@@ -85,7 +97,12 @@ impl Reconcile<Azure, Clients> for Network {
         let id = cx.full_name(Scope::VirtualNetwork)?;
         if self.existing().is_some() {
             let found = look(cx).await?;
-            return check(cx, &found).map(|()| Observed::Adopted { id: id.to_owned() });
+            let needed = check(cx, &found)?;
+            // The vendor makes no environment, and does not see those of others.
+            if !cx.is_vendors() {
+                check_unused(cx, &found, &needed).await?;
+            }
+            return Ok(Observed::Adopted { id: id.to_owned() });
         }
         let found = look(cx).await.optional()?.filter(|found| !settle::is_going(found));
         let Some(found) = found else { return Ok(Observed::Absent) };
@@ -184,9 +201,9 @@ impl Operate<Azure, Clients> for Network {
     }
 }
 
-/// Checks that a network of the customer's has the subnets that the customer gave, and that apps of the stack can be in
-/// those that they need.
-fn check(cx: Context<'_>, found: &Found) -> Result<()> {
+/// Checks that a network of the customer's has the subnets that the customer gave, and that environments can be in those that
+/// apps of the stack need. Returns their names.
+fn check<'a>(cx: Context<'a>, found: &Found) -> Result<Vec<&'a str>> {
     let network = cx.resource()?;
     let id = network.id().as_str();
     let mut given = network.existing().into_iter().flat_map(|existing| &existing.subnets);
@@ -202,15 +219,72 @@ fn check(cx: Context<'_>, found: &Found) -> Result<()> {
         })
     };
     let needed = LIFECYCLES.into_iter().filter(stands).map(|lifecycle| super::subnet(network, lifecycle));
-    let lacking: Vec<&str> = needed.filter(|name| !found.takes(name)).collect();
-    if lacking.is_empty() {
+    let needed: Vec<&str> = needed.collect();
+    let lacking: Vec<&str> = needed.iter().copied().filter(|name| !found.takes(name)).collect();
+    if !lacking.is_empty() {
+        let names = lacking.join("` and `");
+        let what =
+            format!("the network has no subnet `{names}` of at least 32 addresses that is delegated to `{DELEGATION}`");
+        let help = "have the network's administrator add it: it stays the customer's, and nothing else may be in it";
+        return Err(Error::new(ErrorKind::Rejected, format!("{what}; {help}")).at(id));
+    }
+    for name in &needed {
+        if let Some(prefix) = found.subnet(name).and_then(too_small) {
+            let what = format!(
+                "its subnet `{name}` is `{prefix}`, and Container Apps needs at least 32 addresses, a /{LONGEST}"
+            );
+            let help = "give a larger one: the size of a subnet cannot be changed once an environment is in it";
+            return Err(Error::new(ErrorKind::Rejected, format!("{what}; {help}")).at(id));
+        }
+    }
+    Ok(needed)
+}
+
+/// Checks that nothing else is in the subnets that the deployment's environments are to be in: a subnet is for one environment
+/// alone (<https://learn.microsoft.com/azure/container-apps/custom-virtual-networks#subnet>).
+async fn check_unused(cx: Context<'_>, found: &Found, needed: &[&str]) -> Result<()> {
+    if needed.is_empty() {
         return Ok(());
     }
-    let names = lacking.join("` and `");
-    let what =
-        format!("the network has no subnet `{names}` of at least 32 addresses that is delegated to `{DELEGATION}`");
-    let help = "have the network's administrator add it: it stays the customer's, and nothing else may be in it";
-    Err(Error::new(ErrorKind::Rejected, format!("{what}; {help}")).at(id))
+    let inside = environment::inside(cx, cx.full_name(Scope::VirtualNetwork)?, needed).await?;
+    for (name, inside) in needed.iter().zip(inside) {
+        let user = match inside {
+            // What else Azure tells of the subnet is of that environment.
+            Inside::Ours => None,
+            Inside::Others(environment) => Some(format!("the environment `{environment}`")),
+            Inside::None => found.subnet(name).and_then(used_by),
+        };
+        if let Some(user) = user {
+            let what = format!("its subnet `{name}` is in use by {user}, and Container Apps needs one of its own");
+            let help =
+                "give another one; if that was just deleted, Azure may still tell it for a while: plan again later";
+            return Err(Error::new(ErrorKind::Rejected, format!("{what}; {help}")).at(cx.resource()?.id().as_str()));
+        }
+    }
+    Ok(())
+}
+
+/// The range of a subnet in which no environment can be; `None` if it is large enough, or Azure does not tell its range. Ranges of
+/// IPv6 are not counted.
+fn too_small(subnet: &Value) -> Option<String> {
+    let one = subnet.pointer("/properties/addressPrefix").into_iter();
+    let more = subnet.pointer("/properties/addressPrefixes").and_then(Value::as_array).into_iter().flatten();
+    let known = one.chain(more).filter_map(Value::as_str).filter_map(|prefix| {
+        let (address, length) = prefix.split_once('/')?;
+        address.parse::<std::net::Ipv4Addr>().ok()?;
+        Some((length.parse::<u32>().ok()?, prefix))
+    });
+    known.min().filter(|(length, _)| *length > LONGEST).map(|(_, prefix)| prefix.to_owned())
+}
+
+/// What Azure says is in a subnet (<https://learn.microsoft.com/rest/api/virtualnetwork/subnets/get>).
+fn used_by(subnet: &Value) -> Option<String> {
+    USES.into_iter().find_map(|(field, what)| {
+        let first = subnet.pointer(&["/properties/", field].concat())?.as_array()?.first()?;
+        let of = |pointer| first.pointer(pointer).and_then(Value::as_str);
+        let id = of("/id").or_else(|| of("/properties/linkedResourceType")).or_else(|| of("/name"));
+        Some(format!("{what} `{}`", id.unwrap_or("without a name")))
+    })
 }
 
 /// Splits the range in halves, one subnet for each lifecycle's environment.
@@ -236,6 +310,16 @@ fn subnets(network: &Network) -> Result<[Value; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_subnet_is_too_small_if_none_of_its_ranges_has_32_addresses() {
+        let of = |properties: Value| too_small(&json!({ "properties": properties }));
+        assert_eq!(of(json!({ "addressPrefix": "10.0.0.0/28" })), Some("10.0.0.0/28".to_owned()));
+        assert_eq!(of(json!({ "addressPrefix": "10.0.0.0/27" })), None);
+        assert_eq!(of(json!({ "addressPrefixes": ["10.0.0.0/28", "10.0.1.0/26"] })), None);
+        assert_eq!(of(json!({ "addressPrefixes": ["fd00::/64", "10.0.0.0/28"] })), Some("10.0.0.0/28".to_owned()));
+        assert_eq!(of(json!({})), None);
+    }
 
     #[test]
     fn a_range_is_cut_in_halves() {
