@@ -42,6 +42,7 @@ pub(crate) fn deployment_set() -> &'static [&'static Operation<Scope>] {
         op::PATCH_ROLE,
         op::UNDELETE_ROLE,
         op::GET_PROJECT,
+        op::TEST_PROJECT_PERMISSIONS,
         op::GET_PROJECT_POLICY,
         op::SET_PROJECT_POLICY,
         op::GET_API,

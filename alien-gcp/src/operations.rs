@@ -231,8 +231,10 @@ alien_core::operations! {
         DELEGATE = "a delegated request for a token" needs "iam.serviceAccounts.implicitDelegation" on ServiceAccount, Credential;
     }
 
+    // Asking which permissions one has takes none. Whoever asks has read the project before, so the row has the permission for that.
     source "https://docs.cloud.google.com/resource-manager/docs/access-control-proj" {
         GET_PROJECT = "cloudresourcemanager.projects.get" needs "resourcemanager.projects.get" on Project, Observe;
+        TEST_PROJECT_PERMISSIONS = "cloudresourcemanager.projects.testIamPermissions" needs "resourcemanager.projects.get" on Project, Observe;
         GET_PROJECT_POLICY = "cloudresourcemanager.projects.getIamPolicy" needs "resourcemanager.projects.getIamPolicy" on Project, Observe;
         SET_PROJECT_POLICY = "cloudresourcemanager.projects.setIamPolicy" needs "resourcemanager.projects.setIamPolicy" on Project, Control;
         GET_API = "serviceusage.services.get" on Project, Observe;

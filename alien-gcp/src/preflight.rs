@@ -1,6 +1,7 @@
 //! Checks before a set-up: the project and its number, enabled APIs, the permissions of the credentials, and what the
-//! organisation forbids.
+//! organisation forbids, and whether Google's agent of queues exists.
 
+mod agent;
 mod organisation;
 
 use std::collections::BTreeSet;
@@ -45,6 +46,9 @@ pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
     problems.extend(may_do_all(cx, &permissions).await?);
     problems.extend(apis(cx, &permissions).await?);
     problems.extend(organisation::look(cx).await?);
+    if !problems.iter().any(Problem::is_error) {
+        problems.extend(agent::look(cx).await?);
+    }
     Ok(problems)
 }
 
@@ -106,7 +110,7 @@ async fn may_do_all(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<V
     let asked: Vec<&String> = permissions.iter().collect();
     let mut held = BTreeSet::new();
     for asked in asked.chunks(ASKED) {
-        let answer = cx.call(&[op::GET_PROJECT], || async {
+        let answer = cx.call(&[op::TEST_PROJECT_PERMISSIONS], || async {
             let call = cx.clients.projects().await?.test_iam_permissions().set_resource(&name);
             call.set_permissions(asked.iter().copied()).send().await.map_err(failure)
         });

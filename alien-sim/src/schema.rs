@@ -116,11 +116,20 @@ fn walk(fields: &[Field<'_>], value: &mut Value, path: &str) -> Result<(), Probl
     }
 }
 
-/// Whether a schema has a top-level field of this name.
+/// Whether a schema has a field at this path, `a.b`. Below a field that accepts anything is anything.
 #[cfg(feature = "gcp")]
-pub(crate) fn has(schema: &str, name: &str) -> bool {
+pub(crate) fn has(schema: &str, path: &str) -> bool {
     let mut rest = schema;
-    parse(&mut rest).iter().any(|field| field.name == name)
+    let own = parse(&mut rest);
+    let mut fields = Some(own.as_slice());
+    for part in path.split('.') {
+        let Some(field) = fields.unwrap_or_default().iter().find(|field| field.name == part) else { return false };
+        if field.anything {
+            return true;
+        }
+        fields = field.inner.as_deref();
+    }
+    true
 }
 
 #[cfg(test)]
@@ -128,6 +137,15 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{Problem, check};
+
+    #[cfg(feature = "gcp")]
+    #[test]
+    fn a_path_is_one_of_the_fields_that_a_schema_has() {
+        let schema = "name any* inner{kind=A|B deep{last}}";
+        let has = |path: &str| super::has(schema, path);
+        assert!(["name", "any", "any.x.y", "inner", "inner.kind", "inner.deep.last"].into_iter().all(has));
+        assert!(!["", "x", "name.x", "inner.x", "inner.kind.A", "inner.deep.x", "deep"].into_iter().any(has));
+    }
 
     #[test]
     fn a_body_has_what_its_schema_has() {

@@ -164,3 +164,47 @@ pub(crate) fn check_triggers(stack: &Stack) -> Vec<Problem> {
     };
     several.map(problem).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Target, Trust};
+
+    /// What is told of a queue. A stack takes no queue beyond bounds of its own, which are narrower, so one that is in none is checked.
+    fn told(queue: &Queue) -> String {
+        let mut stack = Stack::builder("shop");
+        stack.frozen("jobs", Queue::new());
+        let stack = stack.build().unwrap();
+        let target = Target {
+            project: "customer-project".parse().unwrap(),
+            project_number: "123456789012".parse().unwrap(),
+            location: "europe-west3".parse().unwrap(),
+            prefix: "acme".parse().unwrap(),
+            trust: Trust::Vendor("vendor@vendor-project.iam.gserviceaccount.com".parse().unwrap()),
+        };
+        let mut problems = Vec::new();
+        queue.check(&Placed::<Gcp> { stack: &stack, resource: &stack.resources()[0], target: &target }, &mut problems);
+        problems.iter().map(Problem::to_string).collect()
+    }
+
+    #[test]
+    fn queues_that_pubsub_does_not_take_are_refused() {
+        let hidden = |seconds| told(&Queue::new().with_visibility_timeout(Duration::from_secs(seconds)));
+        let kept = |seconds| told(&Queue::new().with_retention(Duration::from_secs(seconds)));
+        let dead = |deliveries| told(&Queue::new().with_dead_letters_after(deliveries));
+        for taken in [hidden(10), hidden(600), kept(600), dead(5), dead(100)] {
+            assert_eq!(taken, "");
+        }
+        for seconds in [9, 601] {
+            let told = hidden(seconds);
+            assert!(told.contains(&format!("10 to 600 seconds, not {seconds}: it uses the nearest")), "{told}");
+        }
+        assert!(kept(599).contains("a retention of at least 600 seconds, not 599"), "{}", kept(599));
+        for deliveries in [4, 101] {
+            let told = dead(deliveries);
+            assert!(told.contains(&format!("after 5 to 100 deliveries, not {deliveries}")), "{told}");
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alien_conformance::stacks::{digest, in_network, of_function};
-use alien_core::{Code, Existing, Function, Layer, Profile, Queue, Rendered, Stack, render};
+use alien_core::{Code, Container, Existing, Function, Layer, Profile, Queue, Rendered, Stack, render};
 use alien_gcp::Gcp;
 
 use crate::target;
@@ -96,7 +96,7 @@ fn what_the_owner_of_a_repository_grants_is_told() {
     assert_eq!(grant.to, [agent, management]);
     assert_eq!(grant.command, format!("{}\n    {}", command(agent), command(management)));
     assert_eq!(grant.resources.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["api", "ledger"]);
-    assert!(reviewed.warnings.iter().any(|warning| warning.to_string().contains("which must let")));
+    assert!(reviewed.warnings.iter().any(|warning| warning.to_string().contains("whose owner must let")));
     // Nothing that the vendor never updates is read by the account that it enters as.
     assert_eq!(with(false).registry_grants[0].to, [agent]);
 }
@@ -119,6 +119,70 @@ fn variables_that_cloud_run_sets_itself_are_refused() {
     );
     assert!(with("LONG", &"x".repeat(32 * 1024)).contains("at most 32 KiB, and `LONG` is longer"));
     assert_eq!(with("PORTS", &"x".repeat(1024)), "");
+}
+
+#[test]
+fn more_variables_than_cloud_run_takes_are_refused() {
+    let of = |count: u32| {
+        let code = Code::image("docker.io/vendor/api", &digest('a')).unwrap();
+        let api = (0..count).fold(Function::new(code, "api"), |api, n| api.with_variable(format!("V{n}"), "x"));
+        let mut stack = Stack::builder("shop");
+        stack.live("api", api);
+        stack.profile("api", Profile::new());
+        told(&stack.build().unwrap())
+    };
+    assert!(of(1001).contains("error: `api`: Cloud Run takes at most 1000 environment variables"), "{}", of(1001));
+    assert_eq!(of(1000), "");
+}
+
+/// The memory that Cloud Run gives depends on the vCPUs, at both ends.
+#[test]
+fn containers_that_cloud_run_does_not_run_are_refused() {
+    let of = |cpu: u32, memory: u32, port: Option<u16>| {
+        let code = Code::image("docker.io/vendor/worker", &digest('a')).unwrap();
+        let worker = Container::new(code, "worker").with_cpu_millis(cpu).with_memory_mib(memory);
+        let mut stack = Stack::builder("shop");
+        stack.live(
+            "worker",
+            match port {
+                Some(port) => worker.with_port(port),
+                None => worker,
+            },
+        );
+        stack.profile("worker", Profile::new());
+        told(&stack.build().unwrap())
+    };
+    for (cpu, smallest, largest) in
+        [(250, 512, 512), (500, 512, 1024), (1000, 512, 4096), (2000, 512, 8192), (4000, 2048, 16_384)]
+    {
+        for memory in [smallest, largest] {
+            let told = of(cpu, memory, Some(8080));
+            assert!(!told.contains("error"), "{told}");
+            assert_eq!(told.contains("time only while it handles a request"), cpu < 1000, "{told}");
+        }
+        // The library itself takes no less than 512.
+        for memory in [smallest - 1, largest + 1].into_iter().filter(|memory| *memory > 511) {
+            let expected =
+                format!("error: `worker`: Cloud Run does not run {cpu} thousandths of a vCPU with {memory} MiB");
+            assert!(of(cpu, memory, Some(8080)).contains(&expected), "{cpu} {memory}");
+        }
+    }
+    let told = of(1000, 512, None);
+    assert!(told.contains("warning: `worker`: Cloud Run counts a revision as broken if it does not listen"), "{told}");
+    assert_eq!(of(1000, 512, Some(80)), "");
+}
+
+#[test]
+fn names_that_pubsub_reserves_are_refused() {
+    let of = |prefix: &str| {
+        let mut stack = Stack::builder("shop");
+        stack.frozen("jobs", Queue::new());
+        let rendered = render(&stack.build().unwrap(), &target(prefix.parse().unwrap()));
+        rendered.map(drop).map_err(|error| error.to_string())
+    };
+    let told = of("google-shop").unwrap_err();
+    assert!(told.contains("error: `jobs`: Pub/Sub reserves names that begin like `google-shop-…`"), "{told}");
+    assert_eq!(of("goo-g"), Ok(()));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A vendor who writes every field of a live service.
 
-use alien_conformance::adversary::{Writable, every_field_is_kept_set_back_or_disclosed};
+use alien_conformance::adversary::{Of, Writable, every_field_of};
 use alien_core::Deployment;
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -41,8 +41,17 @@ impl Writable for Peer {
             _ => return None,
         })
     }
+
+    /// A container is internal already.
+    fn other_value(&self, field: &str) -> Option<Value> {
+        (field == "ingress").then(|| json!("INGRESS_TRAFFIC_ALL"))
+    }
 }
 
 pub(crate) async fn every_field_has_its_fate(peer: &Peer) {
-    insta::assert_snapshot!("fields_of_a_service", every_field_is_kept_set_back_or_disclosed(peer).await);
+    insta::assert_snapshot!("fields_of_a_service", every_field_of(peer, Of::Function).await);
+}
+
+pub(crate) async fn every_field_of_a_container_has_its_fate(peer: &Peer) {
+    insta::assert_snapshot!("fields_of_a_container", every_field_of(peer, Of::Container).await);
 }

@@ -162,15 +162,26 @@ fn main() {
             Box::pin(adversary::every_field_has_its_fate(peer))
         })
         .with_ignored_flag(alien_conformance::oracle::read("update-fields.json").is_none()),
+        trial("every_field_of_a_container_has_its_fate", |peer| {
+            Box::pin(adversary::every_field_of_a_container_has_its_fate(peer))
+        })
+        .with_ignored_flag(alien_conformance::oracle::read("update-fields.json").is_none()),
         trial("what_is_wrong_is_told_before_anything_is_done", |peer| Box::pin(only_gcp::preflight_tells(peer))),
         trial("what_the_organisation_forbids_is_told_beforehand", |peer| {
             Box::pin(only_gcp::what_the_organisation_forbids_is_told_beforehand(peer))
+        }),
+        trial("calls_are_recorded_by_their_names", |peer| Box::pin(only_gcp::calls_are_recorded_by_their_names(peer))),
+        trial("what_the_organisation_lets_in_is_told_beforehand", |peer| {
+            Box::pin(only_gcp::what_the_organisation_lets_in_is_told_beforehand(peer))
         }),
         trial("a_public_function_is_called_by_everyone", |peer| {
             Box::pin(only_gcp::a_public_function_is_called_by_everyone(peer))
         }),
         trial("an_image_of_the_vendors_project_is_pulled_by_what_is_granted", |peer| {
             Box::pin(only_gcp::an_image_of_the_vendors_project_is_pulled_by_what_is_granted(peer))
+        }),
+        trial("an_agent_that_is_not_named_is_told_beforehand", |peer| {
+            Box::pin(only_gcp::an_agent_that_is_not_named_is_told_beforehand(peer))
         }),
         trial("an_agent_that_does_not_exist_is_told", |peer| {
             Box::pin(only_gcp::an_agent_that_does_not_exist_is_told(peer))

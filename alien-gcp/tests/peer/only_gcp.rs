@@ -284,6 +284,21 @@ pub(crate) async fn preflight_tells(peer: &Peer) {
     assert_eq!(things, [""; 0], "nothing was done");
 }
 
+/// Each call of a plan is recorded by the name of what is called, as the cloud sees it.
+pub(crate) async fn calls_are_recorded_by_their_names(peer: &Peer) {
+    let stack = product(&peer.code("first"));
+    let case = Case::new(peer, "named", stack.clone());
+    let calls = Calls::default();
+    let how = quickly(HurriedClock::begin(), Duration::from_secs(600)).with_recorder(calls.recorder());
+    let admin = alien_gcp::admin(&peer.config(ADMIN).with_calls(how), case.invitation.id, case.target.clone());
+    let _ = peer.sim.take_requests();
+    admin.plan(&release(&stack, &[])).await.unwrap();
+    let seen: BTreeSet<String> = peer.sim.take_requests().into_iter().map(|request| request.method).collect();
+    let recorded: BTreeSet<String> = calls.operations().into_iter().collect();
+    assert_eq!(recorded, seen);
+    assert!(recorded.contains("cloudresourcemanager.projects.testIamPermissions"), "{recorded:?}");
+}
+
 /// The exact provisioning documents are enough for a whole life: no right is missing in them.
 pub(crate) async fn the_provisioning_documents_suffice(peer: &Peer) {
     let stack = product(&peer.code("first"));
@@ -367,6 +382,30 @@ pub(crate) async fn what_the_organisation_forbids_is_told_beforehand(peer: &Peer
     );
 }
 
+/// Where the organisation lets nothing be reached from everywhere, a plan says of each function that it is.
+pub(crate) async fn what_the_organisation_lets_in_is_told_beforehand(peer: &Peer) {
+    const INGRESS: &str = "run.allowedIngress";
+    let told = async |stack: &Stack| {
+        let case = Case::new(peer, "reached", stack.clone());
+        let plan = case.admin.plan(&release(stack, &[])).await.unwrap();
+        plan.refusal().map_err(|error| error.to_string())
+    };
+    let mut contained = Stack::builder("contained");
+    contained.live("worker", Container::new(code("contained"), "worker").with_port(8080));
+    contained.profile("worker", Profile::new());
+    let contained = contained.build().unwrap();
+    let only = |values: &[&str]| json!({ "values": { "allowedValues": values } });
+    peer.sim.rule(PROJECT, INGRESS, only(&["internal", "internal-and-cloud-load-balancing"]));
+    let refused = told(&small()).await.unwrap_err();
+    let expected = format!("error: `api`: the organisation lets no service be reached from everywhere: `{INGRESS}`");
+    assert!(refused.contains(&expected), "{refused}");
+    assert_eq!(told(&contained).await, Ok(()), "a container is internal");
+    peer.sim.rule(PROJECT, INGRESS, only(&["internal", "all"]));
+    assert_eq!(told(&small()).await, Ok(()));
+    peer.sim.rule(PROJECT, INGRESS, json!({ "denyAll": true }));
+    assert!(told(&small()).await.is_err());
+}
+
 /// Everyone calls a public function although the organisation lets nobody of another into policies: its callers are not checked.
 /// What an earlier version bound for that is taken away.
 pub(crate) async fn a_public_function_is_called_by_everyone(peer: &Peer) {
@@ -443,10 +482,62 @@ pub(crate) async fn an_agent_that_does_not_exist_is_told(peer: &Peer) {
     stack.frozen("jobs", Queue::new().with_dead_letters_after(5));
     let stack = stack.build().unwrap();
     let case = Case::new(peer, "dead", stack.clone());
-    let error = case.up(&release(&stack, &[]), None).await.unwrap_err();
+    let plan = case.admin.plan(&release(&stack, &[])).await.unwrap();
+    assert!(plan.refusal().is_ok() && plan.problems.len() == 1, "{plan}");
+    let error = case.admin.apply(&plan).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
     let make = format!("gcloud beta services identity create --service pubsub.googleapis.com --project {NUMBER}");
     assert!(error.to_string().contains(&make), "{error}");
+}
+
+/// Where no policy names the agent, a plan says so before anything is done, and only where the stack needs it.
+pub(crate) async fn an_agent_that_is_not_named_is_told_beforehand(peer: &Peer) {
+    let of = |keeps: bool, pushes: bool| {
+        let mut stack = Stack::builder("agents");
+        let queue = Queue::new();
+        let jobs = stack.frozen("jobs", if keeps { queue.with_dead_letters_after(5) } else { queue });
+        let api = Function::new(code("agents"), "api");
+        stack.live("api", if pushes { api.with_trigger(&jobs) } else { api });
+        stack.profile("api", Profile::new().on(&jobs, [Queue::DATA_READ]));
+        stack.build().unwrap()
+    };
+    let of_plan = |plan: &alien_core::Plan| {
+        assert!(plan.refusal().is_ok(), "{plan}");
+        plan.problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let told = async |stack: Stack| {
+        let plan = Case::new(peer, "other", stack.clone()).admin.plan(&release(&stack, &[])).await.unwrap();
+        of_plan(&plan)
+    };
+    assert_eq!(told(of(true, true)).await, [""; 0], "the project's policy names it");
+
+    // What somebody took away of the project's policy, the topic of an earlier set-up still shows.
+    let case = Case::new(peer, "agents", of(true, false));
+    let release_of_it = release(&of(true, false), &[]);
+    let deployment = case.up(&release_of_it, None).await.unwrap();
+    let mut policy = peer.sim.policy(&project()).unwrap();
+    let bindings = policy["bindings"].as_array_mut().unwrap();
+    let before = bindings.len();
+    bindings.retain(|binding| binding["role"] != "roles/pubsub.serviceAgent");
+    assert_eq!(bindings.len() + 1, before);
+    peer.sim.set_policy(&project(), &policy);
+    assert_eq!(told(of(true, false)).await.len(), 1, "nothing names it");
+    assert_eq!(of_plan(&case.admin.plan(&release_of_it).previous(&deployment).await.unwrap()), [""; 0]);
+    case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
+
+    peer.sim.faults().lack_agent("gcp-sa-pubsub");
+    assert_eq!(told(of(false, false)).await, [""; 0], "nothing needs it");
+    for (keeps, pushes, needs) in [
+        (true, false, "it forwards the dead letters of `jobs`"),
+        (false, true, "it makes the tokens of the pushes of `jobs`"),
+        (true, true, "it forwards the dead letters of `jobs`, and makes the tokens of its pushes"),
+    ] {
+        let told = told(of(keeps, pushes)).await;
+        let [told] = told.as_slice() else { panic!("{told:?}") };
+        assert!(told.contains(needs) && told.contains("may not exist yet"), "{told}");
+        let make = format!("gcloud beta services identity create --service pubsub.googleapis.com --project {PROJECT}");
+        assert!(told.contains(&make), "{told}");
+    }
 }
 
 /// What stands in the project when everything is set: closed buckets, services that let nobody in but whom the stack names,

@@ -102,10 +102,18 @@ impl Faults {
         self.0.lock().knobs.meets.insert(method.to_owned(), name.to_owned());
     }
 
-    /// Lets agents of Google's not exist yet, by the beginning of their domain, as `gcp-sa-pubsub`:
+    /// Lets agents of Google's not exist yet, by the beginning of their domain, as `gcp-sa-pubsub`: no policy names them either.
     /// <https://docs.cloud.google.com/iam/docs/create-service-agents>.
     pub fn lack_agent(&self, domain: &str) {
-        self.0.lock().knobs.agentless.push(domain.to_owned());
+        let state = &mut *self.0.lock();
+        state.knobs.agentless.push(domain.to_owned());
+        for thing in state.things.values_mut() {
+            let bindings = &mut thing.policy.latest.bindings;
+            for binding in bindings.iter_mut() {
+                binding.members.retain(|member| !state.knobs.lacks(member));
+            }
+            bindings.retain(|binding| !binding.members.is_empty());
+        }
     }
 
     /// Advances the emulator's clock: tokens expire, delays pass.

@@ -84,7 +84,7 @@ impl Gcp {
         self.shared.url()
     }
 
-    /// Creates a project with all APIs enabled and the default service account of Compute Engine, unless it exists.
+    /// Creates a project with all APIs enabled, Pub/Sub's agent and the default service account of Compute Engine, unless it exists.
     pub fn project(&self, id: &str, number: u64) {
         let state = &mut *self.shared.lock();
         let now = state.now().to_string();
@@ -104,6 +104,12 @@ impl Gcp {
             Project { number, disabled: Default::default(), customer: format!("C{number}"), rules: Default::default() };
         state.projects.insert(id.to_owned(), project);
         let email = format!("{number}-compute@developer.gserviceaccount.com");
+        // As if Pub/Sub had been used here before.
+        let agent = format!("serviceAccount:service-{number}@gcp-sa-pubsub.iam.gserviceaccount.com");
+        if let Ok(made) = state.thing_mut(&project_name(id)) {
+            let role = "roles/pubsub.serviceAgent".to_owned();
+            made.policy.latest.bindings.push(Binding { role, members: vec![agent], condition: None });
+        }
         // Both are new, because the project is.
         let _ = state.make_account(id, &email, "Compute Engine default service account");
         let default = format!("projects/{id}/locations/global/buckets/_Default");

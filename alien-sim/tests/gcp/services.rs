@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
 use serde_json::{Value, json};
 
 use crate::world::{PROJECT, World, refusal};
@@ -107,6 +110,73 @@ async fn a_stale_etag_and_a_field_that_is_no_field_are_refused() {
     let path = format!("{SERVICES}?serviceId=app");
     let body = json!({"template": {"containers": [{"image": "i"}]}});
     assert_eq!(world.refused("POST", &path, body).await, refusal(409, "ALREADY_EXISTS"));
+}
+
+/// Fields that only the service writes are ignored, in a mask too; those that are none, and those of a list's items, are refused.
+#[tokio::test]
+async fn a_mask_names_fields_that_can_be_written() {
+    let world = World::new().await;
+    world.service("app", "docker.io/example/app:1").await;
+    let look = async || world.does("GET", &format!("{SERVICES}/app"), Value::Null).await;
+    let patch = |mask: &str| format!("{SERVICES}/app?updateMask={mask}");
+    let before = look().await;
+    let given = json!({"uri": "https://x", "uid": "x", "creator": "x", "generation": "77", "labels": {"a": "b"},
+        "terminalCondition": {"type": "x"}, "latestReadyRevision": "x"});
+    for mask in ["uri,uid,creator,generation", "terminalCondition.type,latest_ready_revision", "uri,labels", "*"] {
+        world.does("PATCH", &patch(mask), given.clone()).await;
+        let after = look().await;
+        for field in ["uri", "uid", "creator"] {
+            assert_eq!(after[field], before[field], "{mask}: {field}");
+        }
+        assert_eq!(after["terminalCondition"], before["terminalCondition"], "{mask}");
+        assert_ne!(after["latestReadyRevision"], "x", "{mask}");
+        assert_ne!(after["generation"], "77", "{mask}");
+        assert_eq!(after["labels"]["a"] == "b", mask.contains("labels") || mask == "*", "{mask}");
+        world.does("PATCH", &patch("labels"), json!({})).await;
+    }
+    let body = json!({"template": {"timeout": "30s", "containers": [{"image": "docker.io/example/other"}]}});
+    for mask in ["template.timeuot", "template.timeout.seconds", "template.containers.image"] {
+        assert_eq!(
+            world.refused("PATCH", &patch(mask), body.clone()).await,
+            refusal(400, "INVALID_ARGUMENT"),
+            "{mask}"
+        );
+    }
+    assert_eq!(look().await["template"], before["template"]);
+    world.does("PATCH", &patch("template.timeout"), body).await;
+    let after = look().await;
+    assert_eq!(
+        (&after["template"]["timeout"], &after["template"]["containers"]),
+        (&json!("30s"), &before["template"]["containers"])
+    );
+}
+
+/// From outside, what is internal is not there, whoever calls; Pub/Sub of the project is inside.
+#[tokio::test]
+async fn an_internal_service_is_not_found_from_outside() {
+    let world = World::new().await;
+    let uri = world.service("app", "docker.io/example/app").await;
+    let path = uri.strip_prefix(world.gcp.url()).unwrap().to_owned();
+    let name = "//run.googleapis.com/projects/acme/locations/us-central1/services/app";
+    world.gcp.bind(name, "roles/run.invoker", "allUsers");
+    let topic = "/v1/projects/acme/topics/jobs";
+    world.does("PUT", topic, json!({})).await;
+    let push = json!({"topic": "projects/acme/topics/jobs", "pushConfig": {"pushEndpoint": uri}});
+    world.does("PUT", "/v1/projects/acme/subscriptions/jobs", push).await;
+    for (ingress, outside, waiting) in [
+        ("INGRESS_TRAFFIC_ALL", 200, 0),
+        ("INGRESS_TRAFFIC_INTERNAL_ONLY", 404, 0),
+        ("INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER", 404, 0),
+        ("INGRESS_TRAFFIC_NONE", 404, 1),
+    ] {
+        world.does("PATCH", &format!("{SERVICES}/app?updateMask=ingress"), json!({"ingress": ingress})).await;
+        let request = Request::builder().method("POST").uri(&uri).body(Full::new(Bytes::from_static(b"{}"))).unwrap();
+        assert_eq!(world.send(request).await.0, outside, "{ingress}");
+        assert_eq!(world.call(&world.admin, "POST", &path, json!("x")).await.0, if outside == 200 { 401 } else { 404 });
+        world.does("POST", &format!("{topic}:publish"), json!({"messages": [{"data": "aGVsbG8="}]})).await;
+        let pulled = world.does("POST", "/v1/projects/acme/subscriptions/jobs:pull", json!({"maxMessages": 9})).await;
+        assert_eq!(pulled["receivedMessages"].as_array().map_or(0, Vec::len), waiting, "{ingress}: {pulled}");
+    }
 }
 
 #[tokio::test]

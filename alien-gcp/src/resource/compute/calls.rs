@@ -27,6 +27,7 @@ use crate::identity::calls::is_own_runtime;
 use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Scope;
+use crate::target::Target;
 
 /// Those who are everyone, in policies. An earlier version made a service public by the first: the check of callers is switched
 /// off instead, because organisations refuse both (<https://docs.cloud.google.com/run/docs/authenticating/public>).
@@ -98,7 +99,7 @@ pub(crate) async fn observed(
         Observed::Foreign(whose) => return Ok(Observed::Foreign(whose)),
         observed => observed,
     };
-    let beside = changed_fields(found, &wanted_service(&access.ingress, wanted))?;
+    let beside = changed_fields(cx, found, &wanted_service(&access.ingress, wanted))?;
     let drift = match &found.template {
         _ if found.invoker_iam_disabled && !access.callers.are_unchecked() => Some("everyone may call it".to_owned()),
         Some(template) if code(template) != code(wanted) => Some("other code".to_owned()),
@@ -119,7 +120,10 @@ fn wanted_service(ingress: &IngressTraffic, template: &RevisionTemplate) -> Serv
 }
 
 /// The fields of a service that somebody changed, of those that a set-up restores. Labels are compared as marks.
-fn changed_fields(found: &Service, wanted: &Service) -> Result<Vec<&'static str>> {
+fn changed_fields(cx: Context<'_>, found: &Service, wanted: &Service) -> Result<Vec<&'static str>> {
+    let target = cx.target();
+    let due = wanted.template.iter().filter_map(|template| template.vpc_access.as_ref());
+    let due = due.flat_map(|access| &access.network_interfaces).next();
     let form = |service: &Service| {
         let mut service = service.clone().set_labels(HashMap::<String, String>::new());
         if service.traffic.is_empty() {
@@ -127,14 +131,39 @@ fn changed_fields(found: &Service, wanted: &Service) -> Result<Vec<&'static str>
         }
         let interfaces = service.template.iter_mut().filter_map(|template| template.vpc_access.as_mut());
         for interface in interfaces.flat_map(|access| &mut access.network_interfaces) {
-            // Where none is named, Cloud Run takes the subnetwork with the network's name.
-            let named = if interface.subnetwork.is_empty() { &interface.network } else { &interface.subnetwork };
-            interface.subnetwork = last(named).to_owned();
-            interface.network = String::new();
+            // Where one of both is not named, Cloud Run takes the network that the subnetwork is in, and the subnetwork with the
+            // network's name.
+            let network =
+                if interface.network.is_empty() { due.map(|due| &due.network) } else { Some(&interface.network) };
+            let network = network.map_or_else(String::new, |network| whole(target, network, "global/networks"));
+            interface.subnetwork = match interface.subnetwork.as_str() {
+                "" => network.replacen("/global/networks/", &["/", &subnetworks(target), "/"].concat(), 1),
+                named => whole(target, named, &subnetworks(target)),
+            };
+            interface.network = network;
         }
         serde_json::to_value(service).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
     };
     Ok(Fields::changed(SERVICE, &form(found)?, &form(wanted)?, |is, due| is == due))
+}
+
+/// Where the subnetworks of the target's region are, in a project.
+fn subnetworks(target: &Target) -> String {
+    format!("regions/{}/subnetworks", target.location)
+}
+
+/// The full name of a network or subnetwork, however Google tells it: by its URL, by the number of the target's project, or by its last
+/// part alone, which is then of that project.
+fn whole(target: &Target, named: &str, within: &str) -> String {
+    let Some((_, path)) = named.split_once("projects/") else {
+        return format!("projects/{}/{within}/{}", target.project, last(named));
+    };
+    match path.split_once('/') {
+        Some((project, rest)) if project == target.project_number.to_string() => {
+            format!("projects/{}/{rest}", target.project)
+        }
+        _ => format!("projects/{path}"),
+    }
 }
 
 /// The image that a revision runs.
@@ -297,7 +326,7 @@ pub(crate) async fn create(
 pub(crate) async fn set(cx: Context<'_>, wanted: RevisionTemplate, access: &Access) -> Result<Service> {
     let found = idle(cx).await?;
     let same = found.template.as_ref().is_some_and(|template| differs(template, &wanted).is_none());
-    let beside = changed_fields(&found, &wanted_service(&access.ingress, &wanted))?;
+    let beside = changed_fields(cx, &found, &wanted_service(&access.ingress, &wanted))?;
     let is_revised = |path: &&str| path.starts_with("template.") || *path == "traffic";
     if broken(&found).is_some() {
         send(cx, once_more(cx, wanted), "").await?;
@@ -349,7 +378,7 @@ pub(crate) async fn finish(
     cx.call(&rows, || async {
         let found = cx.clients.run().await?.get_service().set_name(name).send().await.map_err(failure)?;
         // What somebody else has set beside a revision is taken away.
-        let beside = changed_fields(&found, service)?;
+        let beside = changed_fields(cx, &found, service)?;
         let beside = beside.into_iter().filter(|path| !path.starts_with("template."));
         let mut fields: BTreeSet<&str> = beside.chain(["labels", "ingress"]).collect();
         if is_other {
@@ -556,6 +585,34 @@ fn millis(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_is_known_however_google_names_it_and_no_other_is() {
+        let target = Target {
+            project: "customer-project".parse().unwrap(),
+            project_number: "123456789012".parse().unwrap(),
+            location: "europe-west3".parse().unwrap(),
+            prefix: "acme".parse().unwrap(),
+            trust: crate::Trust::Vendor("vendor@vendor-project.iam.gserviceaccount.com".parse().unwrap()),
+        };
+        let within = subnetworks(&target);
+        let (project, own) = (&target.project, format!("projects/{}/{within}/acme-net", target.project));
+        for named in [
+            "acme-net".to_owned(),
+            own.clone(),
+            format!("projects/{}/{within}/acme-net", target.project_number),
+            format!("https://www.googleapis.com/compute/v1/projects/{project}/{within}/acme-net"),
+        ] {
+            assert_eq!(whole(&target, &named, &within), own, "{named}");
+        }
+        for other in [
+            format!("projects/another/{within}/acme-net"),
+            format!("projects/{project}/regions/us-east1/subnetworks/acme-net"),
+            "acme-other".to_owned(),
+        ] {
+            assert_ne!(whole(&target, &other, &within), own, "{other}");
+        }
+    }
 
     #[test]
     fn what_cloud_run_says_of_sizes_is_read_as_it_was_written() {

@@ -417,7 +417,7 @@ async fn lost_dead_letters(cx: Context<'_>, found: &Subscription) -> Result<Dead
 }
 
 /// Pub/Sub's service account in the project.
-fn mover(cx: Context<'_>) -> String {
+pub(crate) fn mover(cx: Context<'_>) -> String {
     format!("serviceAccount:service-{}@gcp-sa-pubsub.iam.gserviceaccount.com", cx.target().project_number)
 }
 

@@ -52,6 +52,8 @@ const PREDEFINED: &[(&str, &[&str])] = &[
         "roles/pubsub.subscriber",
         &["pubsub.snapshots.seek", "pubsub.subscriptions.consume", "pubsub.topics.attachSubscription"],
     ),
+    // What Google gives Pub/Sub's agent on the project: <https://docs.cloud.google.com/iam/docs/service-agents>.
+    ("roles/pubsub.serviceAgent", &["iam.serviceAccounts.getOpenIdToken"]),
     (
         "roles/storage.objectViewer",
         &[

@@ -237,7 +237,7 @@ impl State {
         let dead = text(body, "/deadLetterPolicy/deadLetterTopic");
         let attempts = body.pointer("/deadLetterPolicy/maxDeliveryAttempts").and_then(Value::as_u64).unwrap_or(5);
         for _ in 0..attempts {
-            if run::push(self, &endpoint, &account, &bytes) {
+            if run::push(self, name, &endpoint, &account, &bytes) {
                 return true;
             }
         }

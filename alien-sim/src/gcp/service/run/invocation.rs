@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::gcp::call::{Answer, text};
-use crate::gcp::state::State;
+use crate::gcp::state::{State, relative};
 
 const INVOKE: &str = "run.routes.invoke";
 
@@ -16,6 +16,10 @@ pub(crate) fn invoke(state: &mut State, path: &str, bearer: Option<&str>, body: 
     };
     let name = format!("//run.googleapis.com/projects/{project}/locations/{location}/services/{service}");
     let Ok(thing) = state.thing(&name) else { return Answer::json(404, &json!("not found")) };
+    // Nobody who calls here is in a network of the project. What is not let in is not found, whoever calls.
+    if !is_open(&thing.body) {
+        return page(404, "Page not found", "The requested URL was not found on this server.");
+    }
     let mut audiences = vec![text(&thing.body, "/uri")];
     let more = thing.body.get("customAudiences").and_then(Value::as_array).into_iter().flatten();
     audiences.extend(more.filter_map(Value::as_str).map(str::to_owned));
@@ -40,14 +44,21 @@ pub(crate) fn invoke(state: &mut State, path: &str, bearer: Option<&str>, body: 
     run(state, &name, body)
 }
 
-/// What Cloud Run answers before any code runs: <https://docs.cloud.google.com/run/docs/troubleshooting#403>.
+/// Whether a service can be reached from everywhere: <https://docs.cloud.google.com/run/docs/securing/ingress#settings>.
+fn is_open(service: &Value) -> bool {
+    matches!(text(service, "/ingress").as_str(), "" | "INGRESS_TRAFFIC_UNSPECIFIED" | "INGRESS_TRAFFIC_ALL")
+}
+
+/// What Cloud Run answers before any code runs: <https://docs.cloud.google.com/run/docs/troubleshooting#403>,
+/// <https://docs.cloud.google.com/run/docs/troubleshooting#404>.
 fn page(code: u16, title: &str, says: &str) -> Answer {
     let body = format!("<html><head><title>{code} {title}</title></head><body><h2>{says}</h2></body></html>");
     Answer { code, content_type: "text/html; charset=UTF-8".to_owned(), body: body.into(), retry_after: None }
 }
 
-/// Delivers a Pub/Sub push as an account. Returns whether the service accepted it.
-pub(crate) fn push(state: &mut State, endpoint: &str, account: &str, body: &[u8]) -> bool {
+/// Delivers a push of a subscription as an account. Returns whether the service accepted it. Pub/Sub of the same project is let in as if
+/// from a network of the project: <https://docs.cloud.google.com/run/docs/securing/ingress#settings>.
+pub(crate) fn push(state: &mut State, subscription: &str, endpoint: &str, account: &str, body: &[u8]) -> bool {
     let prefix = format!("{}/run/", state.url);
     let Some(path) = endpoint.strip_prefix(&prefix) else { return false };
     let principal = if account.is_empty() { "allUsers".to_owned() } else { format!("serviceAccount:{account}") };
@@ -56,7 +67,12 @@ pub(crate) fn push(state: &mut State, endpoint: &str, account: &str, body: &[u8]
         return false;
     };
     let name = format!("//run.googleapis.com/projects/{project}/locations/{location}/services/{service}");
-    state.thing(&name).is_ok()
+    let is_own = relative(subscription).split('/').nth(1) == Some(project);
+    let is_reached = |service: &Value| match text(service, "/ingress").as_str() {
+        "INGRESS_TRAFFIC_NONE" => false,
+        _ => is_own || is_open(service),
+    };
+    state.thing(&name).is_ok_and(|thing| is_reached(&thing.body))
         && (account.is_empty() || state.is_live(account))
         && state.asks(&principal, INVOKE, INVOKE, &name)
         && run(state, &name, body).code == 200

@@ -36,6 +36,32 @@ const SERVICE: &str = "name description uid generation labels* annotations* crea
     terminalCondition* conditions* latestReadyRevision latestCreatedRevision trafficStatuses* uri satisfiesPzs buildConfig* \
     reconciling etag threatDetectionEnabled functionalType* sshEnabled";
 
+/// The fields of a service that only Cloud Run writes, and its name, which nobody changes:
+/// <https://docs.cloud.google.com/run/docs/reference/rest/v2/projects.locations.services#resource:-service>.
+const OUTPUT_ONLY: &[&str] = &[
+    "name",
+    "uid",
+    "generation",
+    "createTime",
+    "updateTime",
+    "deleteTime",
+    "expireTime",
+    "creator",
+    "lastModifier",
+    "observedGeneration",
+    "terminalCondition",
+    "conditions",
+    "latestReadyRevision",
+    "latestCreatedRevision",
+    "trafficStatuses",
+    "uri",
+    "urls",
+    "satisfiesPzs",
+    "threatDetectionEnabled",
+    "reconciling",
+    "etag",
+];
+
 pub(super) fn find(id: &str) -> Option<Done> {
     Some(match id.strip_prefix("projects.locations.")? {
         "services.create" => done(create).body(SERVICE).query(&["serviceId", "validateOnly"]),
@@ -296,39 +322,12 @@ fn patch(call: &mut Call<'_>) -> Result<Value, Fail> {
     if !given.is_empty() && given != text(&present, "/etag") {
         return Err(Fail::aborted("Conflict for resource: the etag is not that of the service."));
     }
-    let mut mask = call.query("updateMask").to_owned();
-    if mask.is_empty() {
-        // Without a mask, the given fields are written, except those that only the service writes.
-        let fixed = [
-            "name",
-            "uid",
-            "generation",
-            "createTime",
-            "updateTime",
-            "creator",
-            "lastModifier",
-            "uri",
-            "urls",
-            "etag",
-            "observedGeneration",
-            "terminalCondition",
-            "conditions",
-            "latestReadyRevision",
-            "latestCreatedRevision",
-            "trafficStatuses",
-            "reconciling",
-            "satisfiesPzs",
-            "deleteTime",
-            "expireTime",
-        ];
-        let own = call.body.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
-        mask = own.filter(|name| !fixed.contains(name)).collect::<Vec<_>>().join(",");
-        if mask.is_empty() {
-            return Err(Fail::invalid("There is nothing to update."));
-        }
-    }
     let mut body = present.clone();
-    mask::merge(SERVICE, &mask, &call.body, &mut body)?;
+    match mask::writable(call.query("updateMask"), &call.body, OUTPUT_ONLY) {
+        Some(mask) => mask::merge(SERVICE, &mask, &call.body, &mut body)?,
+        None if call.query("updateMask").is_empty() => return Err(Fail::invalid("There is nothing to update.")),
+        None => {}
+    }
     if body.get("invokerIamDisabled") != present.get("invokerIamDisabled") {
         let on = call.on.clone();
         call.require("run.services.setIamPolicy", &on)?;
