@@ -13,11 +13,10 @@ use crate::outcome::{ended, is_changed};
 use crate::pace::{self, Last};
 use crate::state::{BegunAttempt, Waiting};
 
-/// How much memory an agent is reckoned to take without zips, in bytes. By the kernel's count the program for AWS has 17.4 MB of it
-/// resident, of which 3.6 MB are its own and the rest is the program's file
-/// (`ALIEN_AGENT=target/agent/alien-agent cargo test --workspace --test peer -- aws_a_deployment_that_pulls`).
+/// How much memory an agent is reckoned to take without zips, in bytes: the most that the program for AWS had at a release of a small zip,
+/// 14.6 MB, and room for what else a stack may bring. `benches/README.md` has the figures, and how they are measured.
 const BASE: u64 = 18 << 20;
-/// How much memory a zip is reckoned to take, as a part of its length. In the same run it was 2.2 times a zip of 4.4 MB.
+/// How much memory a zip is reckoned to take, as a part of its length. It was measured as 2.2 times a zip of 4.4 MB.
 const ZIP: (u64, u64) = (5, 2);
 /// How long one attempt may take.
 const LONGEST: Duration = Duration::from_secs(30 * 60);

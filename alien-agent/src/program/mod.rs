@@ -14,6 +14,7 @@
 //! ```
 
 mod cloud;
+mod failed;
 mod notify;
 mod run;
 
@@ -35,6 +36,9 @@ use crate::state::{KeySource, State, Status};
 #[derive(Debug, Parser)]
 #[command(name = "alien-agent", version, max_term_width = 80)]
 struct Program {
+    /// Print JSON, also where it fails
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -61,12 +65,9 @@ enum Command {
     Status {
         #[command(flatten)]
         state: StateArgs,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
     },
     /// Seal the state with another key. If this is interrupted, run it again; then throw the old key away
-    #[command(override_usage = "alien-agent rekey --state <DIR> <KEY> <NEW KEY>")]
+    #[command(override_usage = "alien-agent rekey [OPTIONS] --state <DIR> <KEY> <NEW KEY>")]
     Rekey {
         #[command(flatten)]
         state: StateArgs,
@@ -147,12 +148,13 @@ pub fn main(clouds: Vec<AgentCloud>) -> ExitCode {
         Ok(read) => read,
         Err(usage) => return said(&usage),
     };
+    let json = program.json;
     let done = match program.command {
         Command::Run(args) => {
             let options = matches.subcommand_matches("run").map(|run| run::options(run, &clouds));
             run::run(args, options.unwrap_or_default(), &clouds).map(|()| String::new())
         }
-        other => other.carry_out(),
+        other => other.carry_out(json),
     };
     match done {
         Ok(says) => {
@@ -161,7 +163,11 @@ pub fn main(clouds: Vec<AgentCloud>) -> ExitCode {
             Exit::Done.into()
         }
         Err(error) => {
-            let _ = io::stderr().write_all(printable(&told(&error)).as_bytes());
+            if json {
+                let _ = io::stdout().write_all(printable(&failed::failed(&error)).as_bytes());
+            } else {
+                let _ = io::stderr().write_all(printable(&told(&error)).as_bytes());
+            }
             Exit::of(&error).into()
         }
     }
@@ -170,6 +176,10 @@ pub fn main(clouds: Vec<AgentCloud>) -> ExitCode {
 /// Says what is wrong with the command line, or what was asked of it. What a terminal would obey is written out.
 fn said(usage: &clap::Error) -> ExitCode {
     // If nobody reads it, nobody can be told.
+    if usage.use_stderr() && std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json") {
+        let _ = io::stdout().write_all(printable(&failed::usage(usage)).as_bytes());
+        return Exit::Usage.into();
+    }
     match printable(&usage.render().to_string()) {
         Cow::Borrowed(_) => drop(usage.print()),
         Cow::Owned(told) => drop(io::stderr().write_all(told.as_bytes())),
@@ -186,21 +196,26 @@ fn told(error: &Error) -> String {
 }
 
 impl Command {
-    fn carry_out(self) -> Result<String> {
+    /// Does it, and returns what it says; in JSON that is what the state says afterwards.
+    fn carry_out(self, json: bool) -> Result<String> {
         match self {
             Self::Init { state: StateArgs { state: at, key }, deployment, replace } => {
                 let key = key.source()?.read()?;
                 let made =
-                    if replace { State::replace(at, &key, deployment) } else { State::create(at, &key, deployment) };
-                Ok(made?.public_key().to_string())
+                    if replace { State::replace(&at, &key, deployment) } else { State::create(&at, &key, deployment) };
+                let public = made?.public_key().to_string();
+                if json { to_json(&State::look(at, &key)?) } else { Ok(public) }
             }
-            Self::Status { state: StateArgs { state: at, key }, json } => {
+            Self::Status { state: StateArgs { state: at, key } } => {
                 let status = State::look(at, &key.source()?.read()?)?;
                 if json { to_json(&status) } else { Ok(words(&status)) }
             }
             Self::Rekey { state: StateArgs { state: at, key }, new } => {
                 let (old, new) = (key.source()?.read()?, new.source()?.read()?);
-                State::rekey(at, &old, &new)?;
+                State::rekey(&at, &old, &new)?;
+                if json {
+                    return to_json(&State::look(at, &new)?);
+                }
                 Ok("the state is sealed with the new key\n".to_owned())
             }
             Self::Run(_) => Err(Error::new(ErrorKind::Internal, "`run` needs the clouds")),

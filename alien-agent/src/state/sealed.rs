@@ -123,7 +123,8 @@ pub(super) fn open(file: &[u8], key: &StateKey) -> Result<(Header, Zeroizing<Vec
 }
 
 /// What to do about a state that cannot be read.
-const AGAIN: &str = "put back a copy of it; without one, make a new state with `init`, and set up again with its key";
+const AGAIN: &str =
+    "put back a copy of it; without one, make a new state with `init --replace`, and set up again with its key";
 
 #[cfg(test)]
 mod tests {

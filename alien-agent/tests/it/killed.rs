@@ -1,16 +1,21 @@
 //! An agent that is killed at each step of each write, and at each call, and one whose disk is full: it goes on after the next start.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use alien_agent::{Agent, Channel, State, Stop, Watcher};
 use alien_core::memory::{Account, Fault};
 use alien_core::rollout::Outcome;
-use alien_core::{Error, ErrorKind, Result};
+use alien_core::{Clock, Error, ErrorKind, Result};
+use alien_fleet::{Order, RolloutId};
+use alien_release::{ByteStream, FolderTransport, Transport};
 use async_trait::async_trait;
 use http::{Request, Response};
+use jiff::{SignedDuration, Timestamp};
 
+use crate::logged::Logged;
+use crate::state::key;
 use crate::world::{Customer, HOST, Vendor, Way, digest, outcome, plan, release};
 
 /// Where an agent ends.
@@ -238,6 +243,9 @@ impl Channel for Away {
     }
 }
 
+/// Longer than a timestamp of the repository is valid.
+const EIGHT_DAYS: Duration = Duration::from_secs(8 * 24 * 3600);
+
 /// What a manager answers says nothing of the health of a deployment, and what was begun is finished without one.
 #[tokio::test(start_paused = true)]
 async fn a_manager_that_is_away_for_a_week_is_no_failure_of_a_release() {
@@ -245,26 +253,11 @@ async fn a_manager_that_is_away_for_a_week_is_no_failure_of_a_release() {
     let customer = vendor.customer("c0").await;
     let way = Away { way: Way::to(vendor.router()), away: Arc::default(), number: Arc::default() };
     let agents = [customer.builder(&vendor, customer.state()).channel(way.clone(), HOST).open().unwrap()];
-    vendor.live(&agents, Duration::from_secs(60)).await;
-    let second = vendor.publish(&release(b"second"), b"second").await;
-    let id = vendor.begin(&second, plan()).await;
-    // It goes away as soon as the release is begun.
-    vendor.account.set_latency(Duration::from_secs(1));
-    let begun = async {
-        while customer.look().floor.is_none() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        way.away.store(true, Ordering::SeqCst);
-    };
-    tokio::select! {
-        () = agents[0].run(std::future::pending()) => {}
-        ended = vendor.fleet.worker().run(std::future::pending()) => ended.unwrap(),
-        () = begun => {}
-    }
+    let id = begun_and_cut(&vendor, &customer, &agents[0], &way.away).await;
     let calls = way.number.load(Ordering::SeqCst);
     tokio::select! {
         () = agents[0].run(std::future::pending()) => {}
-        () = tokio::time::sleep(Duration::from_secs(6 * 24 * 3600)) => {}
+        () = tokio::time::sleep(EIGHT_DAYS) => {}
     }
     assert!(way.number.load(Ordering::SeqCst) > calls + 1000);
     let look = customer.look();
@@ -278,4 +271,208 @@ async fn a_manager_that_is_away_for_a_week_is_no_failure_of_a_release() {
     vendor.live_until_over(&agents).await;
     assert_eq!(outcome(&vendor.status(&id).await, customer.id), Some(Outcome::Good));
     assert!(customer.look().is_told);
+}
+
+/// Lets an agent live, and cuts it off as soon as it has begun a second release.
+async fn begun_and_cut(vendor: &Vendor, customer: &Customer, agent: &Agent, away: &AtomicBool) -> RolloutId {
+    vendor.live(std::slice::from_ref(agent), Duration::from_secs(60)).await;
+    let second = vendor.publish(&release(b"second"), b"second").await;
+    let id = vendor.begin(&second, plan().patience(EIGHT_DAYS * 2)).await;
+    vendor.account.set_latency(Duration::from_secs(1));
+    let begun = async {
+        while customer.look().floor.is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        away.store(true, Ordering::SeqCst);
+    };
+    tokio::select! {
+        () = agent.run(std::future::pending()) => {}
+        ended = vendor.fleet.worker().run(std::future::pending()) => ended.unwrap(),
+        () = begun => {}
+    }
+    id
+}
+
+/// The way to the manager, unless the network is cut.
+#[derive(Debug, Clone)]
+struct Cut {
+    way: Way,
+    away: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Channel for Cut {
+    async fn exchange(&self, request: Request<Vec<u8>>, most: usize) -> Result<Response<Vec<u8>>> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::Unavailable, "the manager is cut off"));
+        }
+        self.way.exchange(request, most).await
+    }
+}
+
+/// The files of a repository, unless the network is cut.
+#[derive(Debug)]
+struct Severed {
+    files: FolderTransport,
+    away: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Transport for Severed {
+    async fn fetch(&self, name: &str) -> Result<Option<ByteStream>> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::Unavailable, "cut off"));
+        }
+        self.files.fetch(name).await
+    }
+}
+
+/// Neither the manager nor the repository is there for longer than a timestamp is valid. The agent was started anew in the meantime, so it
+/// has nothing of the release that it has begun.
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_cut_off_for_eight_days_waits_says_for_which_and_comes_back() {
+    let logged = Logged::begin();
+    let vendor = Vendor::new("cut-off").await;
+    let customer = vendor.customer("c0").await;
+    let way = Cut { way: Way::to(vendor.router()), away: Arc::default() };
+    let agent = || {
+        let files = FolderTransport::new(vendor.folder.join("repository"));
+        let files = Severed { files, away: Arc::clone(&way.away) };
+        let builder = customer.builder(&vendor, customer.state()).channel(way.clone(), HOST);
+        builder.verifier(customer.verifier(&vendor, files)).open().unwrap()
+    };
+    let first = agent();
+    let id = begun_and_cut(&vendor, &customer, &first, &way.away).await;
+    drop(first);
+    logged.took();
+    let agents = [agent()];
+    tokio::select! {
+        () = agents[0].run(std::future::pending()) => {}
+        () = tokio::time::sleep(EIGHT_DAYS) => {}
+    }
+    let told = logged.took();
+    for words in [
+        "the manager was not asked",
+        "the manager is cut off",
+        "what was begun is finished later",
+        "the repository cannot be read: cut off",
+    ] {
+        assert!(told.matches(words).count() > 100, "`{words}`: {}", told.get(..5000).unwrap_or(&told));
+    }
+    let look = customer.look();
+    assert_eq!((customer.runs().await, look.begun.is_some(), look.last), (digest(b"first"), true, None));
+    // Nobody has signed the repository anew, and what was begun is finished all the same.
+    way.away.store(false, Ordering::SeqCst);
+    tokio::select! {
+        () = agents[0].run(std::future::pending()) => {}
+        () = tokio::time::sleep(Duration::from_secs(900)) => {}
+    }
+    assert_eq!((customer.runs().await, customer.look().begun), (digest(b"second"), None));
+    assert!(customer.look().is_told);
+    // Whoever was silent for so long pauses the rollout, until somebody has seen that it is there again. Then it is handed over anew, which is
+    // another decision: that waits until the repository is signed anew.
+    vendor.live(&agents, Duration::from_secs(60)).await;
+    logged.took();
+    vendor.fleet.order(&id, &Order::Resume).await.unwrap();
+    vendor.live(&agents, Duration::from_secs(900)).await;
+    let told = vendor.told().await;
+    assert!(told.contains("its agent does not take the release: expired"), "{told}");
+    assert!(logged.took().contains("the timestamp expired at"));
+    vendor.refresh().await;
+    vendor.live_until_over(&agents).await;
+    assert_eq!(outcome(&vendor.status(&id).await, customer.id), Some(Outcome::Good), "{}", vendor.told().await);
+}
+
+/// A machine's clock that is wrong by some seconds, which may be others later.
+#[derive(Debug)]
+struct Jumping {
+    clock: Arc<dyn Clock>,
+    wrong: AtomicI64,
+}
+
+#[async_trait]
+impl Clock for Jumping {
+    fn now(&self) -> Timestamp {
+        self.clock.now() + SignedDuration::from_secs(self.wrong.load(Ordering::SeqCst))
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.clock.sleep(duration).await;
+    }
+}
+
+/// In one run of the agent, as long as anything may have been kept of a time that was wrong.
+#[tokio::test(start_paused = true)]
+async fn an_agent_whose_clock_jumps_back_and_forth_by_days_goes_on_as_soon_as_it_is_right() {
+    const DAY: i64 = 24 * 3600;
+    let logged = Logged::begin();
+    let vendor = Vendor::new("jumps").await;
+    let customer = vendor.customer("c0").await;
+    let clock = Arc::new(Jumping { clock: Arc::clone(&vendor.clock), wrong: AtomicI64::new(0) });
+    let way = Way::to(vendor.router());
+    let files = FolderTransport::new(vendor.folder.join("repository"));
+    let verifier = customer.verifier(&vendor, files).with_clock(clock.clone());
+    let builder = customer.builder(&vendor, customer.state()).channel(way.clone(), HOST);
+    let agent = builder.verifier(verifier).clock(clock.clone()).open().unwrap();
+    let runs = async {
+        for (number, days) in [10, -10, 400, -400, 1, -1].into_iter().enumerate() {
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            let zip = format!("release {number}").into_bytes();
+            let published = vendor.publish(&release(&zip), &zip).await;
+            logged.took();
+            clock.wrong.store(days * DAY, Ordering::SeqCst);
+            // It was forth for a moment and is back, or stays wrong for a while.
+            let calls = way.calls.load(Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_secs(3 + 900 * (number as u64 % 2))).await;
+            if number % 2 == 1 {
+                let asked = way.calls.load(Ordering::SeqCst) - calls;
+                assert!((3..300).contains(&asked), "{asked} calls while the clock is wrong by {days} days");
+                assert!(logged.took().contains("whether this machine's clock is right"), "wrong by {days} days");
+            }
+            clock.wrong.store(0, Ordering::SeqCst);
+            // After a failure it may take five minutes until it asks again.
+            tokio::time::sleep(Duration::from_secs(400)).await;
+            vendor.begin(&published, plan()).await;
+            tokio::time::sleep(Duration::from_secs(120)).await;
+            assert_eq!(customer.runs().await, digest(&zip), "after {days} days: {}", logged.took());
+        }
+    };
+    tokio::select! {
+        () = agent.run(std::future::pending()) => {}
+        ended = vendor.fleet.worker().run(std::future::pending()) => ended.unwrap(),
+        () = runs => {}
+    }
+}
+
+/// A state that is torn is told, and left alone. The customer replaces it on purpose, sets up with the new key, and goes on.
+#[tokio::test(start_paused = true)]
+async fn after_a_state_that_is_torn_the_agent_goes_on_with_a_new_one() {
+    let vendor = Vendor::new("torn-world").await;
+    let customer = vendor.customer("c0").await;
+    let agents = [customer.agent(&vendor)];
+    let second = vendor.publish(&release(b"second"), b"second").await;
+    vendor.begin(&second, plan()).await;
+    vendor.live_until_over(&agents).await;
+    drop(agents);
+    let at = customer.folder.join("state");
+    let whole = std::fs::read(&at).unwrap();
+    std::fs::write(&at, &whole[..whole.len() / 2]).unwrap();
+    let error = State::open(&customer.folder, &key(1)).unwrap_err();
+    assert!(error.to_string().contains("it is cut off") && error.to_string().contains("`init --replace`"), "{error}");
+    let state = State::replace(&customer.folder, &key(1), customer.id).unwrap();
+    vendor.register(&customer.record, state.public_key()).await;
+    state.give(&customer.record).unwrap();
+    let agents = [customer.builder(&vendor, state).open().unwrap()];
+    vendor.live(&agents, Duration::from_secs(120)).await;
+    let third = vendor.publish(&release(b"third"), b"third").await;
+    let id = vendor.begin(&third, plan()).await;
+    vendor.live_until_over(&agents).await;
+    assert_eq!(outcome(&vendor.status(&id).await, customer.id), Some(Outcome::Good));
+    assert_eq!(customer.runs().await, digest(b"third"));
+    // Whoever has a copy of the state of before is not let in any more.
+    drop(agents);
+    std::fs::write(&at, whole).unwrap();
+    let logged = Logged::begin();
+    vendor.live(&[customer.agent(&vendor)], Duration::from_secs(120)).await;
+    assert!(logged.took().contains("does not let the agent in"));
 }

@@ -6,12 +6,14 @@ mod authority;
 mod hostile;
 mod killed;
 mod leaves;
+mod logged;
 mod odd;
 mod policy;
 mod polls;
 #[cfg(feature = "program")]
 mod program;
 mod requests;
+mod scripted;
 mod state;
 mod updates;
 mod world;

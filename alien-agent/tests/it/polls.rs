@@ -7,11 +7,14 @@ use std::time::Duration;
 use alien_agent::Channel;
 use alien_core::{Clock, Result};
 use alien_fleet::Agents;
+use alien_release::agent::Desired;
 use async_trait::async_trait;
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::world::{HOST, Vendor, Way, outcome, plan, release};
+
+const DESIRED: &str = "/v1/agent/desired";
 
 /// The way to a manager that may be another one later. When each call was made is kept.
 #[derive(Clone)]
@@ -30,7 +33,7 @@ impl fmt::Debug for Timed {
 #[async_trait]
 impl Channel for Timed {
     async fn exchange(&self, request: Request<Vec<u8>>, most: usize) -> Result<Response<Vec<u8>>> {
-        self.calls.lock().unwrap().push((request.uri().path().to_owned(), self.clock.now()));
+        self.note(request.uri().path());
         let way = self.way.lock().unwrap().clone();
         way.exchange(request, most).await
     }
@@ -40,6 +43,10 @@ impl Timed {
     fn to(vendor: &Vendor) -> Self {
         let way = Arc::new(Mutex::new(Way::to(vendor.router())));
         Self { way, clock: Arc::clone(&vendor.clock), calls: Arc::default() }
+    }
+
+    fn note(&self, path: &str) {
+        self.calls.lock().unwrap().push((path.to_owned(), self.clock.now()));
     }
 
     /// When it was called since the last time that this was asked.
@@ -61,7 +68,6 @@ fn longest(times: &[Timestamp]) -> SignedDuration {
 
 #[tokio::test(start_paused = true)]
 async fn an_agent_asks_as_often_as_its_manager_says() {
-    const DESIRED: &str = "/v1/agent/desired";
     let mut vendor = Vendor::new("polls").await;
     let customer = vendor.customer("c0").await;
     vendor.agents = asked_every(&vendor, 300).await;
@@ -92,4 +98,86 @@ async fn an_agent_asks_as_often_as_its_manager_says() {
     vendor.live(&agents, Duration::from_secs(3600)).await;
     let polls = way.took(DESIRED);
     assert!((117..=122).contains(&polls.len()), "{} polls in an hour", polls.len());
+}
+
+/// A manager that answers some polls itself: with a status and when to come again, or with how often to poll.
+#[derive(Debug, Clone)]
+struct Telling {
+    timed: Timed,
+    tells: Arc<Mutex<Option<Told>>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Told {
+    /// A status, and `Retry-After`: once.
+    Away(u16, u64),
+    /// `nextPoll`, until something else is told.
+    Every(u32),
+}
+
+#[async_trait]
+impl Channel for Telling {
+    async fn exchange(&self, request: Request<Vec<u8>>, most: usize) -> Result<Response<Vec<u8>>> {
+        if request.uri().path() != DESIRED {
+            return self.timed.exchange(request, most).await;
+        }
+        let told = {
+            let mut tells = self.tells.lock().unwrap();
+            let told = *tells;
+            if matches!(told, Some(Told::Away(..))) {
+                *tells = None;
+            }
+            told
+        };
+        match told {
+            None => self.timed.exchange(request, most).await,
+            Some(Told::Away(status, seconds)) => {
+                self.timed.note(DESIRED);
+                let answer = Response::builder().status(status).header("retry-after", seconds);
+                Ok(answer.body(Vec::new()).unwrap())
+            }
+            Some(Told::Every(seconds)) => {
+                self.timed.note(DESIRED);
+                let mut desired = Desired::new();
+                desired.next_poll = Some(seconds);
+                Ok(Response::new(desired.to_json().into_bytes()))
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_a_manager_says_to_come_again_and_how_often_is_obeyed_by_the_next_poll() {
+    let vendor = Vendor::new("polls-told").await;
+    let customer = vendor.customer("c0").await;
+    let way = Telling { timed: Timed::to(&vendor), tells: Arc::default() };
+    let agent = customer.builder(&vendor, customer.state()).channel(way.clone(), HOST).open().unwrap();
+    // Says something to the next poll, and returns how long after it the two polls were that followed.
+    let next_after = async |told: Told, wait: u64| {
+        way.timed.took(DESIRED);
+        *way.tells.lock().unwrap() = Some(told);
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+        let times = way.timed.took(DESIRED);
+        [1, 2].map(|next| times[next].duration_since(times[next - 1]).as_secs_f64())
+    };
+    let told = async {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        for (status, seconds) in [(429, 7), (503, 47), (503, 400), (500, 1), (429, 0), (503, 100_000)] {
+            // At least a second, and at most an hour.
+            let wait = seconds.clamp(1, 3600);
+            let [first, _] = next_after(Told::Away(status, seconds), wait + 120).await;
+            let wanted = f64::from(u32::try_from(wait).unwrap());
+            assert!((first - wanted).abs() < 0.1, "{status}, {seconds}: {first} s");
+        }
+        for seconds in [5, 120, 10, 300] {
+            let [first, second] = next_after(Told::Every(seconds), u64::from(seconds) * 3 + 330).await;
+            let every = f64::from(seconds);
+            assert!(first <= every * 1.2 + 0.1, "{seconds}: {first} s");
+            assert!((every * 0.8 - 0.1..=every * 1.2 + 0.1).contains(&second), "{seconds}: {second} s");
+        }
+    };
+    tokio::select! {
+        () = agent.run(std::future::pending()) => {}
+        () = told => {}
+    }
 }

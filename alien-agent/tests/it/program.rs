@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use alien_conformance::printed::reviewed;
 use alien_core::{DeploymentId, Exit};
 use alien_release::PublicKey;
+use serde_json::{Value, json};
 
 use crate::state::folder;
 
@@ -85,4 +86,44 @@ fn nothing_that_a_terminal_obeys_is_printed_of_a_wrong_command_line() {
         assert!(told.contains("\\u202e") && !told.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{told:?}");
     }
     assert!(said(&run(&["--help"])).contains("rekey"));
+}
+
+/// The one JSON document that is printed.
+fn printed(words: &[&str]) -> (Option<i32>, Value) {
+    let output = run(words);
+    assert!(output.stderr.is_empty(), "{output:?}");
+    (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
+}
+
+/// In the shape of the other programs: `docs/errors.md`.
+#[test]
+fn with_json_every_command_prints_its_result_or_its_error() {
+    let at = folder("program-json");
+    let (state, key) = (at.join("state"), at.join("key"));
+    fs::write(&key, "5a".repeat(32)).unwrap();
+    let id = DeploymentId::new().to_string();
+    let by_file = ["--json", "--state", text(&state), "--key-file", text(&key)];
+    let of = |command: &'static str, more: &[&'static str]| [&[command], &by_file[..], more].concat();
+    let init = [&of("init", &[])[..], &["--deployment", &id]].concat();
+    let (code, made) = printed(&init);
+    assert_eq!((code, &made["deployment"], &made["generation"]), (Some(0), &json!(id), &json!(1)));
+    let public = made["agentKey"].as_str().unwrap().parse::<PublicKey>().unwrap();
+    assert_eq!(printed(&of("status", &[])), (Some(0), made));
+    let (code, again) = printed(&init);
+    assert_eq!((code, &again["error"]["kind"]), (Some(Exit::Drift.code().into()), &json!("already-exists")), "{again}");
+    let (code, rekeyed) = printed(&of("rekey", &["--new-key-variable", "THE_KEY"]));
+    assert_eq!((code, &rekeyed["agentKey"]), (Some(0), &json!(public.to_string())));
+    // With the old key.
+    let (code, wrong) = printed(&of("status", &[]));
+    let error = &wrong["error"];
+    assert_eq!((code, &error["exit"], &error["code"]), (Some(5), &json!("credentials"), &json!(5)), "{wrong}");
+    assert!(error["message"].as_str().unwrap().contains("it was sealed with another key"), "{wrong}");
+    // What is wrong with files and options is listed.
+    let (code, wrong) = printed(&of("run", &["--record", "/nowhere/record", "--ca", "/nowhere/ca"]));
+    let error = &wrong["error"];
+    assert_eq!((code, &error["exit"]), (Some(3), &json!("input")), "{wrong}");
+    assert_eq!(error["problems"].as_array().unwrap().len(), 2, "{wrong}");
+    assert!(!error["message"].as_str().unwrap().starts_with("error: "), "{wrong}");
+    let (code, wrong) = printed(&["init", "--json", "--deployment", "\u{202e}"]);
+    assert_eq!((code, &wrong["error"]["exit"]), (Some(2), &json!("usage")), "{wrong}");
 }

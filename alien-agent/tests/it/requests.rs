@@ -9,6 +9,7 @@ use alien_agent::{Agent, Channel, Policy};
 use alien_core::{CommandId, ErrorKind, ResourceId, Result};
 use async_trait::async_trait;
 use http::{Request, Response};
+use jiff::SignedDuration;
 
 use crate::world::{Customer, HOST, Vendor, Way};
 
@@ -108,4 +109,64 @@ async fn a_command_is_carried_out_once_however_often_it_is_given() {
     }
     assert!(calls.load(Ordering::SeqCst) > 10);
     assert_eq!(invoked(&vendor), 1);
+}
+
+/// A manager that gives one command, and takes some time to give its bytes.
+#[derive(Debug, Clone)]
+struct Slow {
+    way: Way,
+    asked: String,
+    takes: Duration,
+}
+
+#[async_trait]
+impl Channel for Slow {
+    async fn exchange(&self, request: Request<Vec<u8>>, most: usize) -> Result<Response<Vec<u8>>> {
+        let path = request.uri().path().to_owned();
+        if path == "/v1/agent/desired" {
+            return Ok(Response::new(self.asked.clone().into_bytes()));
+        }
+        if !path.starts_with("/v1/agent/commands/") {
+            return self.way.exchange(request, most).await;
+        }
+        self.way.sent.lock().unwrap().push((path, request.body().clone()));
+        if String::from_utf8_lossy(request.body()).contains("\"take\"") {
+            tokio::time::sleep(self.takes).await;
+            return Ok(Response::new(b"hello".to_vec()));
+        }
+        Ok(Response::builder().status(http::StatusCode::NO_CONTENT).body(Vec::new()).unwrap())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_whose_deadline_has_passed_is_not_carried_out_and_that_is_told() {
+    let vendor = Vendor::new("late").await;
+    let customer = vendor.customer("c0").await;
+    // What is said to a command with this deadline whose bytes take so long to come, and how often the function was called.
+    let said = async |deadline: SignedDuration, takes: Duration| {
+        let before = invoked(&vendor);
+        let deadline = vendor.clock.now() + deadline;
+        let desired = serde_json::json!({"version": 1, "commands": [
+            {"id": CommandId::new(), "function": "api", "deadline": deadline}
+        ]});
+        let way = Slow { way: Way::to(vendor.router()), asked: desired.to_string(), takes };
+        let sent = Arc::clone(&way.way.sent);
+        let agent = agent(&vendor, &customer, Policy::new().answering_commands(api()), way);
+        meanwhile(&agent, tokio::time::sleep(Duration::from_secs(300))).await;
+        let sent = sent.lock().unwrap();
+        let replies = sent.iter().filter(|(call, _)| call.starts_with("/v1/agent/commands/"));
+        let replies: Vec<String> = replies
+            .map(|(_, body)| serde_json::from_slice::<serde_json::Value>(body).unwrap()["reply"].to_string())
+            .collect();
+        (replies, invoked(&vendor) - before)
+    };
+    let (minutes, second) = (SignedDuration::from_mins(2), Duration::from_secs(1));
+    let replies = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
+    assert_eq!(said(minutes, second).await, (replies(&["\"take\"", r#"{"answer":"aGVsbG8="}"#]), 1));
+    // It passes while the bytes come: somebody may still want to know why there is no answer.
+    let reply = replies(&["\"take\"", r#"{"failed":"timed-out"}"#]);
+    // The first poll is within 30 seconds of the start.
+    assert_eq!(said(SignedDuration::from_secs(31), Duration::from_secs(35)).await, (reply, 0));
+    // It has passed before: nothing is taken.
+    assert_eq!(said(-minutes, second).await, (Vec::new(), 0));
 }

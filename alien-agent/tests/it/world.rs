@@ -19,7 +19,9 @@ use alien_core::{
 use alien_fleet::api::AgentApi;
 use alien_fleet::store::InMemory;
 use alien_fleet::{Agents, ArtifactsInMemory, Clouds, Fleet, Published, RevertTo, RolloutId, Status, Who};
-use alien_release::{FolderTransport, Repository, Root, RootDraft, RootKeys, SigningKey, Verifier};
+use alien_release::{
+    FolderTransport, PublicKey, Repository, Root, RootDraft, RootKeys, SigningKey, Transport, Verifier,
+};
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -142,19 +144,43 @@ impl Vendor {
 
     /// A customer sets up the first release, and the vendor registers it.
     pub(crate) async fn customer(&self, prefix: &str) -> Customer {
+        self.customer_of(prefix, &release(b"first")).await
+    }
+
+    /// The same, where the customer sets up another release.
+    pub(crate) async fn customer_of(&self, prefix: &str, first: &Release) -> Customer {
         let id = DeploymentId::new();
         let at = self.folder.join(prefix);
         let state = State::create(&at, &key(1), id).unwrap();
         let (manager, root) = self.delivery();
-        let first = release(b"first");
-        let invitation = Invitation::pull::<Memory>(id, manager.clone(), root.clone(), first.stack().clone()).unwrap();
         let target = memory::Target::pulled(prefix, PRINCIPAL.parse().unwrap()).unwrap();
         let admin = memory::admin(&self.config, id, target).with_delivery(Delivery::Pull { manager, root });
-        let record = admin.apply(&admin.plan(&first).await.unwrap()).await.unwrap();
-        self.fleet.register_agent(&invitation, &record, state.public_key()).await.unwrap();
+        let record = admin.apply(&admin.plan(first).await.unwrap()).await.unwrap();
+        self.register(&record, state.public_key()).await;
         state.give(&record).unwrap();
         let config = self.config.clone().with_agent(PRINCIPAL.parse().unwrap());
         Customer { id, record, folder: at, config }
+    }
+
+    /// The vendor registers a deployment with the key of its agent.
+    pub(crate) async fn register(&self, record: &Deployment, key: &PublicKey) {
+        let (manager, root) = self.delivery();
+        let invitation = Invitation::pull::<Memory>(record.id, manager, root, record.stack.clone()).unwrap();
+        self.fleet.register_agent(&invitation, record, key).await.unwrap();
+    }
+
+    /// The customer's admin sets up a later release: returns the record that `alien-deploy up` writes.
+    pub(crate) async fn set_up(&self, customer: &Customer, release: &Release) -> Deployment {
+        let record = &customer.record;
+        let target = record.target::<Memory>().unwrap().clone();
+        let admin = memory::admin(&self.config, record.id, target).with_delivery(record.delivery.clone());
+        let plan = admin.plan(release).previous(record).await.unwrap();
+        admin.apply(&plan).await.unwrap()
+    }
+
+    /// What the online key signed is signed anew.
+    pub(crate) async fn refresh(&self) {
+        self.repository().refresh().await.unwrap();
     }
 
     pub(crate) fn router(&self) -> Router {
@@ -221,12 +247,16 @@ impl Customer {
 
     /// The same, with another way into the cloud.
     pub(crate) fn builder_with(&self, vendor: &Vendor, state: State, access: Arc<dyn Impersonate>) -> AgentBuilder {
-        let transport = FolderTransport::new(vendor.folder.join("repository"));
-        let verifier = Verifier::new(vendor.root.digest().clone(), self.folder.join("trust"), transport);
         Agent::builder(state, access)
             .clock(Arc::clone(&vendor.clock))
-            .verifier(verifier.with_clock(Arc::clone(&vendor.clock)))
+            .verifier(self.verifier(vendor, FolderTransport::new(vendor.folder.join("repository"))))
             .channel(Way::to(vendor.router()), HOST)
+    }
+
+    /// What verifies releases, from whatever gives the files.
+    pub(crate) fn verifier(&self, vendor: &Vendor, files: impl Transport + 'static) -> Verifier {
+        let verifier = Verifier::new(vendor.root.digest().clone(), self.folder.join("trust"), files);
+        verifier.with_clock(Arc::clone(&vendor.clock))
     }
 
     pub(crate) fn agent(&self, vendor: &Vendor) -> Agent {

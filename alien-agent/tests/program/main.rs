@@ -60,8 +60,11 @@ mod state {
 fn main() -> ExitCode {
     match std::env::var(PROGRAM).as_deref() {
         Ok("alien-agent") => return alien_agent::program::main(vec![AgentCloud::of(memory::Adapter::new(set_up()))]),
-        Ok(_) => {
-            reaches_its_manager_by_ipv6();
+        Ok(inside) => {
+            match inside {
+                "ipv6" => reaches_its_manager_by_ipv6(),
+                _ => follows_its_manager(),
+            }
             return ExitCode::SUCCESS;
         }
         Err(_) => {}
@@ -83,13 +86,18 @@ fn main() -> ExitCode {
         })
         .collect();
     // Where a program may not have a network of its own, that is shown.
-    let may = Command::new("unshare").args(["-rn", "ip", "link"]).output().is_ok_and(|output| output.status.success());
-    let name = "in_a_network_without_ipv4_it_reaches_its_manager";
-    let without_ipv4 = || {
-        without_ipv4();
-        Ok(())
-    };
-    trials.push(Trial::test(name, without_ipv4).with_ignored_flag(!may));
+    let may = Command::new("unshare").args(["-rnm", "ip", "link"]).output().is_ok_and(|output| output.status.success());
+    let inside: [(&str, fn()); 2] = [
+        ("in_a_network_without_ipv4_it_reaches_its_manager", without_ipv4),
+        ("a_manager_whose_name_leads_to_another_address_later_is_followed", moved),
+    ];
+    trials.extend(inside.into_iter().map(|(name, test)| {
+        let trial = Trial::test(name, move || {
+            test();
+            Ok(())
+        });
+        trial.with_ignored_flag(!may)
+    }));
     let mut arguments = Arguments::from_args();
     // They wait more than they work.
     arguments.test_threads = arguments.test_threads.or(Some(trials.len()));
@@ -274,10 +282,15 @@ fn cut_off() {
 
 /// The rest is done by this program again, in a network of its own that has the loopback address of IPv6 alone.
 fn without_ipv4() {
-    let inside = "ip link set lo up && ip addr del 127.0.0.1/8 dev lo && exec \"$0\"";
+    inside("ip link set lo up && ip addr del 127.0.0.1/8 dev lo && exec \"$0\"", "ipv6", Path::new(""));
+}
+
+/// Runs this program as another test, after these commands of the shell, in a network and with mounts of its own.
+fn inside(commands: &str, test: &str, file: &Path) {
     let program = std::env::current_exe().unwrap();
-    let output = Command::new("unshare").args(["-rn", "sh", "-c", inside]).arg(program).env(PROGRAM, "inside").output();
-    let output = output.unwrap();
+    let mut inside = Command::new("unshare");
+    inside.args(["-rnm", "sh", "-c", commands]).arg(program).arg(file).env(PROGRAM, test);
+    let output = inside.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -297,6 +310,45 @@ fn reaches_its_manager_by_ipv6() {
         let ca = customer.folder.with_extension("ca");
         fs::write(&ca, &authority.pem).unwrap();
         let running = Running::begin(&customer, &["--ca", ca.to_str().unwrap()], &[]);
+        takes_a_release(&vendor, &customer, &running).await;
+    });
+}
+
+/// The same, with a file of names of its own.
+fn moved() {
+    let hosts = state::folder("moved-names").join("hosts");
+    fs::write(&hosts, "").unwrap();
+    inside("ip link set lo up && mount --bind \"$1\" /etc/hosts && exec \"$0\"", "moved", &hosts);
+}
+
+fn follows_its_manager() {
+    with_customer("moved", HOST, async |vendor, customer| {
+        let authority = Authority::new();
+        let ca = customer.folder.with_extension("ca");
+        fs::write(&ca, &authority.pem).unwrap();
+        let serves = |listener: TcpListener| {
+            fs::write("/etc/hosts", format!("{} {HOST}\n", listener.local_addr().unwrap().ip())).unwrap();
+            let (tls, router) = (authority.acceptor(HOST), vendor.router());
+            tokio::spawn(async move {
+                let mut connections = tokio::task::JoinSet::new();
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    connections.spawn(serve(stream, tls.clone(), router.clone()));
+                }
+            })
+        };
+        let [one, two] = [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)];
+        let first = serves(TcpListener::bind((one, 443)).await.unwrap());
+        let running = Running::begin(&customer, &["--ca", ca.to_str().unwrap()], &[]);
+        let begun = Instant::now();
+        while vendor.agents.seen(customer.id).await.unwrap().is_none() {
+            assert!(begun.elapsed() < Duration::from_secs(90), "{}", running.log());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        // Nobody is at the first address any more, and its connections have ended.
+        first.abort();
+        let _ = first.await;
+        serves(TcpListener::bind((two, 443)).await.unwrap());
         takes_a_release(&vendor, &customer, &running).await;
     });
 }

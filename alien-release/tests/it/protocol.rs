@@ -5,12 +5,13 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
 
-use alien_core::{AgentVersion, CommandId, DeploymentId, ErrorKind, Health, LogLine};
+use alien_core::{AgentVersion, CommandId, DeploymentId, Error, ErrorKind, Health, LogLine};
 use alien_release::agent::{
-    Attempt, Bearer, CommandAsked, CommandReply, Condition, Desired, ETag, Ended, LogAsked, LogPage, Message, Nonce,
-    Replied, Report, Signed, State, Token, TokenRequest, Waits, Wanted,
+    Attempt, Bearer, CommandAsked, CommandReply, Condition, Desired, ETag, Ended, Hold, LogAsked, LogPage, Message,
+    Nonce, Replied, Report, Signed, State, Token, TokenRequest, Waits, Wanted,
 };
 use alien_release::{PublicKey, SigningKey};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -266,4 +267,110 @@ fn a_random_number_is_another_each_time() {
     assert_ne!(one, two);
     assert_eq!(one.to_string().parse::<Nonce>().unwrap(), one);
     assert!("AAECAwQFBgcICQoLDA0OD".parse::<Nonce>().is_err());
+}
+
+/// What a manager would answer, each changed in a few places: a byte is another, is left out or comes twice, or a part is another part's.
+fn mutated(real: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+    let odd = prop::sample::select(vec![
+        "18446744073709551616",
+        "-1",
+        "1e999",
+        "9999-12-31T23:59:60Z",
+        "-009999-01-02T01:59:59Z",
+        "\\ud800",
+        "null",
+        "[]",
+        "{}",
+        "[[[[[[[[[[[[[[[[",
+        "\u{0}",
+        "\u{202e}",
+        "\"",
+        "\\",
+    ]);
+    let change = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..5_u8, any::<u8>(), odd);
+    (prop::sample::select(real), prop::collection::vec(change, 0..6)).prop_map(|(mut text, changes)| {
+        for (at, to, how, byte, odd) in changes {
+            let (at, to) = (at.index(text.len() + 1), to.index(text.len() + 1));
+            let (from, to) = (at.min(to), at.max(to));
+            match how {
+                0 if at < text.len() => text[at] = byte,
+                1 => drop(text.drain(from..to.min(from + 8))),
+                2 => text.insert(at, byte),
+                3 => drop(text.splice(from..to.min(from + 20), odd.bytes())),
+                _ => {
+                    let part = text[from..to].to_vec();
+                    text.splice(at..at, part);
+                }
+            }
+        }
+        text
+    })
+}
+
+/// All that a manager says.
+fn said() -> impl Strategy<Value = Vec<u8>> {
+    let token = Token::new("a-bearer_1".parse().unwrap(), at("2026-11-27T09:00:00Z"), 12);
+    let hold = serde_json::to_vec(&Hold::new("the rollout is paused")).unwrap();
+    let error = Error::new(ErrorKind::Throttled, "too many").because("wait").at("api");
+    let error = serde_json::to_vec(&error).unwrap();
+    let real = vec![desired().to_json().into_bytes(), token.reveal().as_bytes().to_vec(), hold, error];
+    let arbitrary = prop::collection::vec(any::<u8>(), 0..3000);
+    prop_oneof![8 => mutated(real), 1 => arbitrary, 1 => "\\PC{0,200}".prop_map(String::into_bytes)]
+}
+
+/// The largest answer of a manager that an agent reads as one of these forms.
+const LARGEST: usize = 8 << 10;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_a_manager_says_is_taken_or_refused(text in said()) {
+        taken_or_refused(&text);
+    }
+}
+
+/// Nothing of it ends the agent, what is refused is refused in few words, and what is taken is no larger than it was.
+fn taken_or_refused(text: &[u8]) {
+    let shown = String::from_utf8_lossy(text);
+    match Desired::from_json(text) {
+        Ok(read) => {
+            let json = read.to_json();
+            // A time may have been written with fewer characters.
+            assert!(text.len() <= Desired::MOST && json.len() < Desired::MOST * 2, "{shown}");
+            if json.len() <= Desired::MOST {
+                assert_eq!(Desired::from_json(json.as_bytes()).unwrap(), read);
+            }
+            let tag = read.etag();
+            assert_eq!(tag.to_string().parse::<ETag>().unwrap(), tag);
+        }
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Input);
+            assert!(error.to_string().len() <= Desired::MOST * 3 + 300, "{}: {error}", error.to_string().len());
+        }
+    }
+    match Token::from_json(text) {
+        Ok(read) => {
+            let bearer = read.bearer.reveal();
+            assert!((1..=128).contains(&bearer.len()));
+            assert_eq!(Token::from_json(read.reveal().as_bytes()).unwrap(), read);
+            assert!(bearer.len() < 8 || !format!("{read:?}").contains(bearer), "{read:?}");
+        }
+        Err(error) => assert!(error.to_string().len() < 200, "{error}"),
+    }
+    if let Ok(read) = serde_json::from_slice::<Hold>(text) {
+        assert!(read.hold.len() <= text.len());
+        assert_eq!(serde_json::from_slice::<Hold>(&serde_json::to_vec(&read).unwrap()).unwrap(), read);
+    }
+    if let Ok(read) = serde_json::from_slice::<Error>(text) {
+        assert!(read.message().len() <= text.len() && read.to_string().len() <= LARGEST, "{read}");
+    }
+    for text in [&*shown, &format!("\"{shown}\""), &format!("W/\"{shown}\"")] {
+        if let Ok(tag) = text.parse::<ETag>() {
+            assert_eq!(tag.to_string().len(), 10);
+        }
+        if let Ok(bearer) = text.parse::<Bearer>() {
+            assert!(bearer.reveal().len() <= 128);
+        }
+    }
 }
