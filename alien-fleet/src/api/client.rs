@@ -57,6 +57,9 @@ const LONG: Duration = Duration::from_secs(16 * 60);
 /// How long a part of an answer may take. A stream sends a comment more often.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// How long all of an answer may take, however slowly its parts come.
+const WHOLE: Duration = Duration::from_secs(5 * 60);
+
 /// The most bytes of an answer.
 const ANSWER: usize = 512 << 20;
 
@@ -379,7 +382,7 @@ impl Client {
         }
         let path = format!("/v1/deployments/{id}/commands/{function}?id={command}");
         let answer = self.send(Method::POST, path, Body::from(body.to_vec()), "application/octet-stream", LONG).await?;
-        Reader::new(answer.into_body(), COMMAND, SILENCE).all().await.map_err(Error::with_sent)
+        Reader::new(answer.into_body(), COMMAND, SILENCE).within(WHOLE).all().await.map_err(Error::with_sent)
     }
 
     /// As [`Fleet::log`].
@@ -487,10 +490,10 @@ impl Client {
     }
 }
 
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 async fn read<T: DeserializeOwned>(answer: Response) -> Result<T> {
-    let text = Reader::new(answer.into_body(), ANSWER, SILENCE).all().await?;
+    let text = Reader::new(answer.into_body(), ANSWER, SILENCE).within(WHOLE).all().await?;
     let wrong = |error| Error::new(ErrorKind::Internal, "the answer is not of the form of the call").caused_by(&error);
     serde_json::from_slice(&text).map_err(wrong)
 }
@@ -499,7 +502,7 @@ async fn read<T: DeserializeOwned>(answer: Response) -> Result<T> {
 async fn failed(answer: Response) -> Error {
     let status = answer.status();
     let is_json = answer.headers().get(header::CONTENT_TYPE) == Some(&HeaderValue::from_static(JSON));
-    let text = match Reader::new(answer.into_body(), ANSWER, SILENCE).all().await {
+    let text = match Reader::new(answer.into_body(), ANSWER, SILENCE).within(WHOLE).all().await {
         Ok(text) => text,
         Err(error) => return error,
     };

@@ -2,37 +2,28 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
+use alien_core::adapter::{CONNECT, Peer, chain, is_page};
 use alien_core::{Error, ErrorKind, Problem, Result, Rule};
 use async_trait::async_trait;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::uri::{PathAndQuery, Scheme};
-use axum::http::{HeaderValue, Uri, header};
+use axum::http::{self, HeaderMap, HeaderValue, Uri, header};
 use axum::response::Response;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{self, Builder};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
+use reqwest::{Certificate, ClientBuilder, redirect};
 
 use super::transport::Transport;
 use crate::log::Who;
 use crate::tokens::TokenText;
 
-/// How long connecting may take, without the handshake of TLS.
-const CONNECT: Duration = Duration::from_secs(5);
-
 /// How long a connection that nothing is asked on is kept: less than a manager keeps it.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Asks a manager. Connections are kept, and used again.
+/// Asks a manager, by the proxy of this machine's variables if there is one. Connections are kept, and used again.
 pub(super) struct OverHttps {
-    client: legacy::Client<HttpsConnector<HttpConnector>, Body>,
+    client: reqwest::Client,
     base: Uri,
     /// What is in front of every path.
     prefix: String,
@@ -51,21 +42,24 @@ impl OverHttps {
         let mut problems = Vec::new();
         let base = base(url).map_err(|problem| problems.push(problem)).ok();
         let token = bearer(token).map_err(|problem| problems.push(problem)).ok();
-        let roots = roots(authorities).map_err(|problem| problems.push(problem)).ok();
-        let (Some(base), Some(token), Some(roots)) = (base, token, roots) else { return Err(problems.into()) };
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(CONNECT));
-        tcp.set_nodelay(true);
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let config = config.map_err(|error| Error::new(ErrorKind::Internal, "TLS cannot be used").caused_by(&error))?;
-        let config = config.with_root_certificates(roots).with_no_client_auth();
-        let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1();
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder.pool_idle_timeout(IDLE).pool_timer(TokioTimer::new());
+        let trusting = trusting(authorities).map_err(|problem| problems.push(problem)).ok();
+        let (Some(base), Some(token), Some(builder)) = (base, token, trusting) else { return Err(problems.into()) };
+        let mut builder = builder
+            .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
+            .http1_only()
+            // The token is for this manager alone.
+            .redirect(redirect::Policy::none());
+        if base.scheme() == Some(&Scheme::HTTP) {
+            // It is on this machine, where no proxy reaches it.
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|error| match authorities {
+            Some(_) => Error::from(vec![unusable(&error)]),
+            None => peer(&base).uncallable(&chain(&error)),
+        })?;
         let prefix = base.path().trim_end_matches('/').to_owned();
-        Ok(Self { client: builder.build(connector.wrap_connector(tcp)), base, prefix, token })
+        Ok(Self { client, base, prefix, token })
     }
 
     /// The address of a call.
@@ -87,16 +81,36 @@ impl Transport for OverHttps {
         *request.uri_mut() = self.uri(request.uri())?;
         request.headers_mut().insert(header::AUTHORIZATION, self.token.clone());
         let is_safe = request.method().is_safe();
-        let response = self.client.request(request).await.map_err(|error| {
-            // The innermost cause is the one to act on: a name that is unknown, a certificate that is not trusted.
-            let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
-            let why = causes.last().map(ToString::to_string).unwrap_or_default();
-            let what = format!("the manager at `{}` did not answer: {why}", self.base);
-            let failed = Error::new(ErrorKind::Unavailable, what).caused_by(&error);
-            if error.is_connect() || is_safe { failed } else { failed.with_sent() }
+        let unsent = |error: &(dyn std::error::Error + 'static)| {
+            Error::new(ErrorKind::Internal, "the request cannot be written").caused_by(error)
+        };
+        let (head, body) = request.into_parts();
+        let body = to_bytes(body, usize::MAX).await.map_err(|error| unsent(&error))?;
+        let request =
+            http::Request::from_parts(head, body).try_into().map_err(|error: reqwest::Error| unsent(&error))?;
+        let answer = self.client.execute(request).await.map_err(|error| {
+            let is_unsent = error.is_connect() || is_safe;
+            // Messages name the host alone.
+            let failed = peer(&self.base).unanswered(&error.without_url());
+            if is_unsent { failed } else { failed.with_sent() }
         })?;
-        Ok(response.map(Body::new))
+        if !is_a_managers(answer.status().is_success(), answer.headers()) {
+            let failed = peer(&self.base).not_its_own(answer.status().as_u16());
+            return Err(if is_safe { failed } else { failed.with_sent() });
+        }
+        Ok(http::Response::from(answer).map(Body::new))
     }
+}
+
+/// The manager, as messages name it.
+fn peer(base: &Uri) -> Peer<'_> {
+    Peer { service: "the manager", host: base.authority().map(|place| place.as_str()) }
+}
+
+/// Whether an answer can be a manager's: its errors are JSON, and nothing of it is a page.
+fn is_a_managers(succeeded: bool, headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if succeeded { !is_page(kind, &[]) } else { kind == Some(super::client::JSON) }
 }
 
 /// The address of a manager. What goes over a network goes over TLS: the token is a secret.
@@ -131,22 +145,24 @@ fn bearer(token: &TokenText) -> Result<HeaderValue, Problem> {
     Ok(value)
 }
 
-/// The authorities that are trusted: those that are given, or else those of this machine.
-fn roots(authorities: Option<&[u8]>) -> Result<RootCertStore, Problem> {
-    let mut roots = RootCertStore::empty();
-    let Some(pem) = authorities else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        return Ok(roots);
-    };
-    let wrong = |what: String| {
-        let help = "give certificates of authorities in PEM".to_owned();
-        Problem::error(Rule::Setting, what, help).at("authorities")
-    };
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|error| wrong(format!("a certificate cannot be read: {error}")))?;
-        roots.add(certificate).map_err(|error| wrong(format!("a certificate cannot be used: {error}")))?;
+/// Trusts the authorities that are given, or else those of this machine.
+fn trusting(authorities: Option<&[u8]>) -> Result<ClientBuilder, Problem> {
+    let builder = reqwest::Client::builder();
+    let Some(pem) = authorities else { return Ok(builder) };
+    let authorities = Certificate::from_pem_bundle(pem).map_err(|error| unusable(&error))?;
+    if authorities.is_empty() {
+        return Err(wrong_authorities("there is no certificate".to_owned()));
     }
-    if roots.is_empty() { Err(wrong("there is no certificate".to_owned())) } else { Ok(roots) }
+    Ok(builder.tls_certs_only(authorities))
+}
+
+fn unusable(error: &reqwest::Error) -> Problem {
+    wrong_authorities(format!("a certificate cannot be used: {}", chain(error)))
+}
+
+fn wrong_authorities(what: String) -> Problem {
+    let help = "give certificates of authorities in PEM".to_owned();
+    Problem::error(Rule::Setting, what, help).at("authorities")
 }
 
 #[cfg(test)]

@@ -72,7 +72,8 @@ async fn a_new_certificate_is_taken_and_one_that_cannot_be_used_is_not() {
     };
     assert_eq!(with(&second).products().await.unwrap(), [product()]);
     let refused = failure(with(&first).products().await);
-    assert_eq!((refused.kind(), refused.was_sent()), (ErrorKind::Unavailable, false), "{refused}");
+    assert_eq!((refused.kind(), refused.was_sent()), (ErrorKind::Unreachable, false), "{refused}");
+    assert!(refused.to_string().contains(&format!("the certificate of the manager at `{address}` is not trusted")));
     stop.send(()).unwrap();
     ended.await.unwrap().unwrap();
     served.end().await;
