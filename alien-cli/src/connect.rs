@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::env;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use alien_core::{
     Admin, CallConfig, Connection, Deployment, DeploymentId, Error, ErrorKind, Exit, Impersonate, Manager, RecordFile,
@@ -15,6 +14,7 @@ use crate::args::flags::{AsAdmin, AsVendor, Flags};
 use crate::args::vendor::Record;
 use crate::clouds::{self, Cloud, flag};
 use crate::output::{self, Failure};
+use crate::progress::MOMENT;
 use crate::{file, target};
 
 /// What the customer's admin does.
@@ -57,7 +57,6 @@ pub(crate) fn with(calls: CallConfig) -> Connection {
 /// Says what is waited for, once for each reason, if that takes longer than a moment. What was made a moment ago and is not seen
 /// everywhere yet is waited for in every set-up, and is nothing to tell.
 fn retries() -> Retries {
-    const MOMENT: Duration = Duration::from_secs(2);
     let told = Mutex::new(BTreeSet::new());
     Arc::new(move |error, tried| {
         let is_outage = matches!(error.kind(), ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::Unreachable);

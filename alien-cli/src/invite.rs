@@ -15,6 +15,7 @@ use crate::clouds;
 use crate::file;
 use crate::keys::Signing;
 use crate::output::{self, Failure};
+use crate::progress::if_long;
 use crate::{connect, review, target};
 
 pub(crate) async fn invite(args: &InviteArgs, shown: Shown) -> Result<(), Failure> {
@@ -124,7 +125,8 @@ pub(crate) async fn register(args: &RegisterArgs, shown: Shown) -> Result<(), Fa
         return Err(Failure::Refused(differences));
     }
     let vendor = connect::vendor(&record, &args.record.connection).await?;
-    vendor.register(&invitation, &record).await?;
+    // What was made a moment ago is not seen everywhere yet.
+    if_long("waiting until the deployment lets the vendor in", vendor.register(&invitation, &record)).await?;
     let registry_grants = clouds::named(&record.cloud)?.review(&record.stack, &record.target)?.registry_grants;
     let registered = Registered { deployment: record.id, identity: record.identity, registry_grants };
     shown.result(&registered, |Registered { deployment, identity, registry_grants }| {

@@ -1,7 +1,9 @@
 //! Shows the progress of a run.
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::io::{self, IsTerminal as _};
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +27,32 @@ pub(crate) fn progress(shown: Shown, things: usize) -> Box<dyn Progress> {
                 output::note(line(event));
             }
         })
+    }
+}
+
+/// How long nothing needs to be shown.
+pub(crate) const MOMENT: Duration = Duration::from_secs(2);
+
+/// Shows on a terminal what is done, if it takes longer than a moment. Elsewhere nothing that depends on time is printed.
+pub(crate) async fn if_long<T>(what: &str, doing: impl Future<Output = T>) -> T {
+    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let done = told_if_long(doing, || {
+        spinner.set_message(what.to_owned());
+        spinner.enable_steady_tick(Duration::from_millis(120));
+    });
+    let done = done.await;
+    spinner.finish_and_clear();
+    done
+}
+
+async fn told_if_long<T>(doing: impl Future<Output = T>, tell: impl FnOnce()) -> T {
+    let mut doing = pin!(doing);
+    match tokio::time::timeout(MOMENT, &mut doing).await {
+        Ok(done) => done,
+        Err(_) => {
+            tell();
+            doing.await
+        }
     }
 }
 
@@ -77,6 +105,16 @@ mod tests {
     use alien_core::Stage;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_longer_than_a_moment_is_told_once() {
+        for (seconds, times) in [(0, 0), (1, 0), (3, 1), (600, 1)] {
+            let mut told = 0;
+            let doing = tokio::time::sleep(Duration::from_secs(seconds));
+            told_if_long(doing, || told += 1).await;
+            assert_eq!(told, times, "{seconds} seconds");
+        }
+    }
 
     #[test]
     fn a_bar_counts_what_ended_and_names_what_is_under_way() {

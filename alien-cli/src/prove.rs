@@ -11,7 +11,7 @@ use alien_core::adapter::{Exchange, Exchanges};
 use alien_core::{
     AnyTarget, Call, CallConfig, Delivery, Deployment, DeploymentId, Exit, Invitation, Recorder, Side, SystemClock,
 };
-use alien_prove::{Fact, Findings, Life, Need, Product, Provable, Step, Verdict, Who};
+use alien_prove::{Attempt, Fact, Findings, Life, Need, Product, Provable, Step, Verdict, Who};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -82,6 +82,8 @@ struct Tried {
     name: &'static str,
     /// What is tried.
     what: &'static str,
+    /// The calls that prepare it, in their order, after the one by which the vendor enters. Each is in `calls`.
+    after: &'static [&'static str],
     /// The operation, as the cloud's API reference names it.
     call: &'static str,
 }
@@ -167,7 +169,7 @@ async fn living(args: &RunArgs, scratch: Scratch, folder: &Folder, shown: Shown)
 
 fn dry_run(scratch: &Scratch, shown: Shown) -> Result<(), Failure> {
     let attempts = scratch.cloud.attempts().iter();
-    let attempts = attempts.map(|attempt| Tried { name: attempt.name, what: attempt.what, call: attempt.call });
+    let attempts = attempts.map(|&Attempt { name, what, after, call, .. }| Tried { name, what, after, call });
     let dry = DryRun {
         place: scratch.place(),
         cost: scratch.cloud.cost().to_owned(),
@@ -180,13 +182,15 @@ fn dry_run(scratch: &Scratch, shown: Shown) -> Result<(), Failure> {
             let rows = calls.map(|need| vec![need.call.clone(), need.right.clone(), need.on.join("\n")]);
             output::table(Format::Table, &["call", "right", "on"], rows.collect())
         };
-        let tried = attempts.iter().map(|tried| vec![tried.name.to_owned(), tried.call.to_owned(), tried.what.to_owned()]);
-        let tried = output::table(Format::Table, &["attempt", "call", "what"], tried.collect());
+        let tried = attempts.iter().map(|tried| {
+            vec![tried.name.to_owned(), tried.after.join("\n"), tried.call.to_owned(), tried.what.to_owned()]
+        });
+        let tried = output::table(Format::Table, &["attempt", "after", "call", "what"], tried.collect());
         format!(
             "Nothing is called. It would set up {place}, and take it down again.\nIt costs {cost}.\n\n\
              What the admin's credentials call, and need. Some is called only where something is found or fails:\n\n{}\n\n\
              What the vendor calls, by the rights that the set-up gives it:\n\n{}\n\n\
-             What the vendor tries by its own session, and must be refused:\n\n{tried}",
+             What the vendor tries by a session of its own, after calls of those above, and must be refused:\n\n{tried}",
             of(Who::Admin),
             of(Who::Vendor),
         )

@@ -7,6 +7,7 @@ use alien_core::{Container, Function, Kind, Live, Manager, RedeployRequest};
 use crate::args::Shown;
 use crate::args::vendor::RedeployArgs;
 use crate::output::Failure;
+use crate::progress::if_long;
 use crate::{connect, file, watch};
 
 pub(crate) async fn redeploy(args: &RedeployArgs, shown: Shown) -> Result<(), Failure> {
@@ -16,7 +17,8 @@ pub(crate) async fn redeploy(args: &RedeployArgs, shown: Shown) -> Result<(), Fa
     store.check()?;
     let vendor = connect::vendor(&record, &args.record.connection).await?;
     let manager = Manager::open(vendor, Arc::new(store), record.id).await?;
-    start(&manager, &args.resource, args.take_over).await?;
+    let what = format!("starting new instances of {}", args.resource);
+    if_long(&what, start(&manager, &args.resource, args.take_over)).await?;
     let beat = watch::beat(&manager, watch::resource(&manager, &args.resource)?).await?;
     shown.result(&beat, |beat| watch::text(std::slice::from_ref(beat)))?;
     watch::healthy(&[beat])

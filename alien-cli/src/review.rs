@@ -121,7 +121,7 @@ pub(crate) fn guardrails(text: &mut String, guardrails: &[Guardrail]) {
 pub(crate) fn registry_grants(text: &mut String, grants: &[RegistryGrant]) {
     for grant in grants {
         let RegistryGrant { resources, repository, to, command, file, text: content, note, source } = grant;
-        let title = format!("What the owner of `{repository}` grants before set-up");
+        let title = format!("What the owner of `{repository}` grants");
         heading(text, Format::Table, &title);
         let resources: Vec<&str> = resources.iter().map(ResourceId::as_str).collect();
         let _ = writeln!(text, "For {}, to {}.\n{source}\n\n    {command}\n", resources.join(", "), to.join(", "));

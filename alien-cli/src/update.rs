@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::args::vendor::UpdateArgs;
 use crate::args::{Format, Shown};
 use crate::output::{self, Failure};
+use crate::progress::progress;
 use crate::{check, connect, file};
 
 pub(crate) async fn update(args: &UpdateArgs, shown: Shown) -> Result<(), Failure> {
@@ -35,7 +36,10 @@ pub(crate) async fn update(args: &UpdateArgs, shown: Shown) -> Result<(), Failur
         request = request.delete_data(id);
     }
     let request = if args.take_over { request.take_over() } else { request };
-    let released = roll_out(request).await;
+    let released = {
+        let progress = progress(shown, diff.changes.len());
+        roll_out(request.progress(|event| progress.event(event))).await
+    };
     if let Some(refused) = released.refusal() {
         return Err(refused.clone().into());
     }

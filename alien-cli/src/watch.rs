@@ -19,6 +19,7 @@ use crate::args::{Format, Shown};
 use crate::connect::manager;
 use crate::near::near;
 use crate::output::{self, Failure};
+use crate::progress::if_long;
 
 /// The handle of a resource, whatever it is.
 pub(crate) fn resource(manager: &Manager, id: &str) -> Result<AnyHandle, Failure> {
@@ -49,7 +50,8 @@ pub(crate) struct Beat {
 }
 
 pub(crate) async fn heartbeat(args: &HeartbeatArgs, shown: Shown) -> Result<(), Failure> {
-    let beats = beats(&manager(&args.record).await?).await?;
+    let manager = manager(&args.record).await?;
+    let beats = if_long("looking at every resource", beats(&manager)).await?;
     shown.result(&beats, |beats| text(beats))?;
     healthy(&beats)
 }
@@ -148,7 +150,8 @@ pub(crate) fn answer(answer: Vec<u8>, shown: Shown) -> Result<(), Failure> {
 pub(crate) async fn dispatch(args: &DispatchArgs, shown: Shown) -> Result<(), Failure> {
     let payload = payload(&args.payload)?;
     let manager = manager(&args.record).await?;
-    answer(send(&manager, &args.resource, &payload).await?, shown)
+    let what = format!("waiting for the answer of {}", args.resource);
+    answer(if_long(&what, send(&manager, &args.resource, &payload)).await?, shown)
 }
 
 async fn send(manager: &Manager, id: &str, payload: &[u8]) -> Result<Vec<u8>, Failure> {

@@ -306,10 +306,14 @@ impl Life {
             remains.push(format!("something of deployment {}: run the take-down again", self.invitation.id));
         }
         for attempt in self.cloud.attempts().iter().filter(|attempt| !attempt.leaves.is_empty()) {
-            match log.of(Step::Attempt(attempt.name)) {
-                Some(Ended::Badly(_)) => remains.push(attempt.leaves.to_owned()),
-                Some(Ended::Unclear(_)) => remains.push(format!("perhaps {}", attempt.leaves)),
-                Some(Ended::Well(_)) | None => {}
+            let what = match log.of(Step::Attempt(attempt.name)) {
+                Some(Ended::Badly(_)) => attempt.leaves.to_owned(),
+                Some(Ended::Unclear(_)) => format!("perhaps {}", attempt.leaves),
+                Some(Ended::Well(_)) | None => continue,
+            };
+            // Two attempts can leave things of one kind, which are removed alike.
+            if !remains.contains(&what) {
+                remains.push(what);
             }
         }
         remains

@@ -1,16 +1,26 @@
 //! A client for JSON over HTTP that knows neither this library nor any cloud.
 
-use alien_core::adapter::chain;
+use std::fmt;
+
+use alien_core::adapter::{Exchange, Exchanges, chain};
 use alien_core::{Error, ErrorKind, Result};
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Certificate, Client, Method, StatusCode};
 use serde_json::Value;
 
 use crate::cloud::Outcome;
 
 /// A client for JSON over HTTP.
-#[derive(Debug)]
-pub struct Plain(Client);
+pub struct Plain {
+    client: Client,
+    exchanges: Option<Exchanges>,
+}
+
+impl fmt::Debug for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plain").finish_non_exhaustive()
+    }
+}
 
 /// The body of a request.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +57,14 @@ impl Plain {
             None => Client::builder(),
         };
         let client = builder.timeout(alien_core::adapter::ATTEMPT).build().map_err(|error| unsent(&error))?;
-        Ok(Self(client))
+        Ok(Self { client, exchanges: None })
+    }
+
+    /// Tells each request and its answer, without secrets.
+    #[must_use]
+    pub fn telling(mut self, exchanges: Option<Exchanges>) -> Self {
+        self.exchanges = exchanges;
+        self
     }
 
     /// Sends a request, with a bearer token if one is given.
@@ -57,7 +74,7 @@ impl Plain {
     /// [`ErrorKind::Unavailable`] if there is no answer.
     pub async fn send(&self, method: Method, url: &str, token: Option<&str>, body: Body<'_>) -> Result<Answer> {
         // Azure's storage answers bearer tokens since this version.
-        let mut request = self.0.request(method, url).header("x-ms-version", "2021-08-06");
+        let mut request = self.client.request(method, url).header("x-ms-version", "2021-08-06");
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -66,10 +83,17 @@ impl Plain {
             Body::Json(value) => request.header(CONTENT_TYPE, "application/json").body(value.to_string()),
             Body::Form(fields) => request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form(fields)),
         };
-        let answer = request.send().await.map_err(|error| unsent(&error))?;
-        let status = answer.status();
-        let named = answer.headers().get("x-ms-error-code").and_then(|code| code.to_str().ok()).map(str::to_owned);
+        let request = request.build().map_err(|error| unsent(&error))?;
+        let sent = request.body().and_then(|body| body.as_bytes()).unwrap_or_default();
+        let asked =
+            Exchange::asked(request.method().as_str(), request.url().as_str(), described(request.headers()), sent);
+        let answer = self.client.execute(request).await.map_err(|error| unsent(&error))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let named = headers.get("x-ms-error-code").and_then(|code| code.to_str().ok()).map(str::to_owned);
         let text = answer.text().await.map_err(|error| unsent(&error))?;
+        if let Some(exchanges) = &self.exchanges {
+            exchanges(&asked.with_answer(status.as_u16(), described(&headers), text.as_bytes()));
+        }
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Ok(Answer { status, code: named.or_else(|| code(&body)).unwrap_or_else(|| status.to_string()), body })
     }
@@ -82,6 +106,12 @@ impl Plain {
     pub async fn get(&self, url: &str, token: &str) -> Result<Value> {
         self.send(Method::GET, url, Some(token), Body::Nothing).await?.done()
     }
+}
+
+/// The headers that say what a request or an answer is. None has a secret.
+fn described(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let described = ["content-type", "x-ms-error-code"];
+    described.into_iter().filter_map(|name| Some((name, headers.get(name)?.to_str().ok()?)))
 }
 
 fn unsent(error: &reqwest::Error) -> Error {

@@ -10,7 +10,7 @@ use crate::args::admin::{Changes, DownArgs, RevokeArgs, Standing};
 use crate::args::{Format, Shown};
 use crate::ask::Consent;
 use crate::output::{self, Failure};
-use crate::progress::progress;
+use crate::progress::{if_long, progress};
 
 /// An existing deployment, and the provisioner that can take it down.
 struct Found {
@@ -100,7 +100,7 @@ pub(crate) async fn revoke(args: &RevokeArgs, shown: Shown) -> Result<(), Failur
         Model::Pull => "agent",
     };
     consent.to(&format!("Take the {who}'s access to {} back", setup.place())).await?;
-    admin.revoke(&record).await?;
+    if_long("taking the access back", admin.revoke(&record).into_future()).await?;
     shown.result(&Revoked { revoked: record.identity }, |Revoked { revoked }| {
         format!(
             "The {who} can no longer use `{revoked}`; everything keeps running.\n`alien-deploy up` restores the access."

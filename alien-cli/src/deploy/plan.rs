@@ -12,7 +12,7 @@ use crate::args::admin::{Changes, PlanArgs, StatusArgs, UpArgs, Wanted};
 use crate::args::{Format, Shown};
 use crate::ask::Consent;
 use crate::output::{self, Failure};
-use crate::progress::progress;
+use crate::progress::{if_long, progress};
 use crate::review::sizes;
 use crate::{connect, file, keys};
 
@@ -36,7 +36,8 @@ impl Planned {
         setup.admit(&args.invited)?;
         let release = setup.release(args)?;
         let admin = setup.admin(&args.connection).await?;
-        let plan = admin.plan(&release).previous(setup.previous.as_ref()).options(options.clone()).await?;
+        let planned = admin.plan(&release).previous(setup.previous.as_ref()).options(options.clone());
+        let plan = if_long("looking at what is there", planned.into_future()).await?;
         output::warn(plan.problems.iter().filter(|problem| !problem.is_error()));
         Ok(Self { setup, admin, plan })
     }

@@ -23,6 +23,7 @@ use super::open::{self, Absent, Here, Reached};
 use super::table::{self, Told};
 use crate::args::fleet::ReleaseArgs;
 use crate::args::{Format, Shown};
+use crate::clouds;
 use crate::file;
 use crate::interrupt::Interrupts;
 use crate::keys::Signing;
@@ -140,6 +141,11 @@ async fn unpublished(
         let refused = if args.allow_frozen_changes { Vec::new() } else { refusals(&stack.diff(before.stack())) };
         Problems::none(refused).map_err(|why| Failure::refused(why.into()))?;
     }
+    let there = reached.client.deployments(stack.name()).await?;
+    // Where nothing is deployed yet, it may come to any cloud.
+    let is_there = |cloud: &str| there.is_empty() || there.iter().any(|listed| listed.cloud == cloud);
+    let clouds = clouds::ALL.into_iter().filter(|cloud| is_there(cloud.cloud()));
+    Problems::none(clouds.flat_map(|cloud| cloud.refused_zips(release)).collect())?;
     let last = before.map(|before| before.sequence());
     let sequence = Sequence::from(last.map_or(1, |last| last.twin().number() + 1));
     PublishedRelease::new(sequence, release, images.clone())?;

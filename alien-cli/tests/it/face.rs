@@ -106,6 +106,34 @@ fn a_stream_ends_with_its_reader() {
     assert!(status.success(), "{status}");
 }
 
+/// As `alien permissions … | head -1` does.
+#[test]
+fn a_result_that_nobody_reads_is_no_panic() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_alien"));
+    command.args(with(&["permissions", "--stack", MY_APP, "--json"], &AWS)).env_clear().stdin(Stdio::null());
+    let mut printing = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(printing.stdout.take());
+    let output = printing.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && told.lines().all(|line| line.starts_with("warning: ")), "{told}");
+}
+
+/// On a terminal, which util-linux's `script` makes.
+#[test]
+fn colours_are_for_terminals_of_those_who_want_them() {
+    let shown = |variables: &[(&str, &str)]| {
+        let mut script = Command::new("script");
+        let line = format!("{} fleet", env!("CARGO_BIN_EXE_alien"));
+        script.args(["-qc", &line, "/dev/null"]).env_clear().env("PATH", std::env::var("PATH").unwrap());
+        let output = script.env("TERM", "xterm").envs(variables.iter().copied()).stdin(Stdio::null()).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("Usage"), "{text}");
+        text
+    };
+    assert!(shown(&[]).contains('\u{1b}'));
+    assert!(!shown(&[("NO_COLOR", "1")]).contains('\u{1b}'));
+}
+
 #[test]
 fn completions_and_pages_are_made_from_the_command_lines() {
     for (shell, words) in [("bash", "complete -F"), ("zsh", "#compdef alien"), ("fish", "complete -c alien")] {

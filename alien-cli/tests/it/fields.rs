@@ -14,8 +14,9 @@ becomes of it:
 * **Kept**: a request with the field is denied, by a condition of the permission, or since it needs another permission too.
 * **Set back**: `alien-deploy status` tells that it was changed, and the next `alien-deploy up` sets it back. Until then it is as
   the vendor has set it.
-* **The vendor's**: code, environment, size, and how it is started and rolled out. This library checks the bounds of size that
-  the stack gives. Of a container on AWS, IAM keeps those of processors and memory as well; no other is kept by a cloud.
+* **The vendor's**: code, environment, size, and how it is started and rolled out. A size beyond the bounds that the stack gives, or
+  another size where it gives none, is told by `status`, and `up` sets it back. On AWS, IAM keeps a
+  container's processors and memory within it; another count of its tasks is told, and `up --reset-live` sets it.
 * **It stays**: nothing keeps it and nothing sets it back. It is disclosed here, by `alien review`, and by `alien audit`.
 
 What code can reach with a field is no more than what the identity that it runs as can reach, unless a line says otherwise.

@@ -179,11 +179,27 @@ macro_rules! on_both {
 
 on_both! {
     "not-run" a_release_whose_code_no_cloud_of_the_fleet_runs_waits_and_says_so
+    "unzipped" a_zip_that_a_cloud_does_not_run_is_told_before_anything_is_published
     "not-taken" a_release_that_a_cloud_does_not_take_waits_there_and_says_so
     "said" what_is_said_of_a_deployment_is_kept_and_shown
     "checked" a_release_is_checked_before_anything_is_written
     "pinned" a_release_that_reaches_nobody_is_done_and_says_why
     "told" a_second_program_tells_a_running_release_what_to_do
+}
+
+/// Of this product nothing is deployed yet, so it may come to any cloud.
+fn a_zip_that_a_cloud_does_not_run_is_told_before_anything_is_published(fleet: &Fleet) {
+    let zip = fleet.folder.join("code.zip");
+    fs::write(&zip, "not really a zip").unwrap();
+    let mut stack = my_app();
+    stack["name"] = "another".into();
+    let api = stack["resources"].as_array_mut().unwrap().iter_mut().find(|resource| resource["id"] == "api").unwrap();
+    api["code"] = json!({ "zip": alien_core::adapter::sha256(b"not really a zip") });
+    let more = ["--zip", zip.to_str().unwrap(), "--publish-only"].map(str::to_owned);
+    let (release, before) = ([&fleet.release("unzipped", &stack)[..], &more].concat(), fleet.entries());
+    let told = refused_as(Exit::Input, &fleet.run(&words(&release)));
+    assert!(told.contains("`api`: its file is no zip"), "{told}");
+    assert_eq!(fleet.entries(), before);
 }
 
 fn a_release_whose_code_no_cloud_of_the_fleet_runs_waits_and_says_so(fleet: &Fleet) {

@@ -94,6 +94,34 @@ fn an_invitation_says_whom_to_trust_and_the_review_says_it_again() {
     }
 }
 
+/// What is printed below the name of each file is that file.
+#[test]
+fn the_rules_that_a_customer_can_set_are_printed_as_files_that_are_read() {
+    for invited in &CLOUDS {
+        let invitation = invited.invitation();
+        let printed = done(&invited.deploy(&["review", "--guardrails"], "ruled", &invitation));
+        let reviewed = done(&invited.deploy(&["review", "--json"], "ruled", &invitation));
+        let reviewed: Value = serde_json::from_str(&reviewed).unwrap();
+        let rules = reviewed["guardrails"].as_array().unwrap();
+        assert!(!rules.is_empty(), "{}", invited.cloud);
+        for rule in rules {
+            let text = |name: &str| rule[name].as_str().unwrap_or_default();
+            let told = [text("what"), text("command"), text("source")];
+            assert!(told.iter().all(|told| !told.is_empty() && printed.contains(told)), "{rule}");
+            if text("file").is_empty() {
+                continue;
+            }
+            assert!(text("command").contains(text("file")), "{rule}");
+            let (_, below) = printed.split_once(&format!("\n{}:\n", text("file"))).unwrap();
+            let mut read = serde_json::Deserializer::from_str(below).into_iter::<Value>();
+            let written: Value = serde_json::from_str(text("text")).unwrap();
+            assert_eq!(read.next().unwrap().unwrap(), written, "{rule}");
+        }
+        let without = done(&invited.deploy(&["review"], "ruled", &invitation));
+        assert!(!without.contains("What you can set above it"), "{without}");
+    }
+}
+
 #[test]
 fn every_invitation_is_of_another_deployment_and_no_two_customers_trust_the_same() {
     for invited in &CLOUDS {
@@ -270,10 +298,10 @@ fn an_image_of_another_account_is_told_with_what_its_owner_grants() {
         told(&invited)
     );
     let shown = alien(&with(&["permissions", "--stack", stack], &AWS));
-    assert!(told(&shown).contains("of another account, which must let"), "{}", told(&shown));
+    assert!(told(&shown).contains("whose owner must let"), "{}", told(&shown));
     let shown = String::from_utf8(shown.stdout).unwrap();
     for part in [
-        "What the owner of `arn:aws:ecr:eu-central-1:333333333333:repository/vendor/worker` grants before set-up",
+        "What the owner of `arn:aws:ecr:eu-central-1:333333333333:repository/vendor/worker` grants",
         "aws ecr set-repository-policy --registry-id 333333333333 --region eu-central-1 --repository-name vendor/worker",
         "arn:aws:iam::222222222222:role/acme-platform-4",
     ] {

@@ -1,5 +1,6 @@
 //! Every line that a page shows for a shell: run here, or with a reason why it is not.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -183,13 +184,25 @@ fn the_page_of_what_is_not_proved_says_what_the_tables_say() {
     assert!(kept == page, "`ALIEN_ACCEPT_LISTS=1 cargo test -p alien-cli --test it -- pages::` writes it");
 }
 
+/// The page of a cloud says at each step of the first hour what it leans on and nothing shows, by the name that the table has.
+#[test]
+fn the_page_of_each_cloud_names_every_fact_that_is_not_proved_and_no_other() {
+    for cloud in alien_prove::ALL {
+        let page = fs::read_to_string(root().join(format!("docs/{}.md", cloud.adapter().cloud()))).unwrap();
+        let link = format!("`](unproved.md#{})", cloud.title().to_lowercase().replace(' ', "-"));
+        let ends = page.match_indices(&link).map(|(at, _)| &page[..at]);
+        let named: BTreeSet<&str> = ends.map(|text| text.rsplit("[`").next().unwrap()).collect();
+        assert_eq!(named, cloud.facts().iter().map(|fact| fact.id).collect(), "{}", cloud.title());
+    }
+}
+
 /// A fact or an attempt without what shows or tries it would never be seen.
 #[test]
 fn each_fact_names_what_shows_it_and_no_attempt_is_without_a_name_of_its_own() {
     for cloud in alien_prove::ALL {
-        let names: std::collections::BTreeSet<&str> = cloud.attempts().iter().map(|attempt| attempt.name).collect();
+        let names: BTreeSet<&str> = cloud.attempts().iter().map(|attempt| attempt.name).collect();
         assert_eq!(names.len(), cloud.attempts().len());
-        let ids: std::collections::BTreeSet<&str> = cloud.facts().iter().map(|fact| fact.id).collect();
+        let ids: BTreeSet<&str> = cloud.facts().iter().map(|fact| fact.id).collect();
         assert_eq!(ids.len(), cloud.facts().len());
         for fact in cloud.facts() {
             assert!(fact.source.starts_with("https://"), "{}", fact.id);

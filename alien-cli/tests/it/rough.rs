@@ -16,8 +16,8 @@ use alien_core::adapter::is_printable;
 use crate::invite::{CLOUDS, record};
 use crate::{AWS, AZURE, GCP, MY_APP, done};
 
-/// How long one program may take. What is not there is tried for five seconds.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// How long one program may take: what answers wrongly is tried again for two minutes, and then the program ends.
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// How long the programs that serve are watched: they end when they are told to.
 const SERVED: Duration = Duration::from_millis(500);
@@ -87,18 +87,33 @@ fn lines() -> Vec<Vec<String>> {
         "alien logs api --record record.json --since 1d --endpoint-url ENDPOINT",
         "alien dispatch api {} --record record.json --endpoint-url ENDPOINT",
         "alien update --record record.json --stack stack.json --endpoint-url ENDPOINT",
-        "alien keys generate --out key.pem",
+        "alien redeploy api --record record.json --endpoint-url ENDPOINT",
+        "alien diff previous.json stack.json --cloud aws --account 222222222222 --region eu-central-1 --json",
+        "alien keys vendor --out vendor",
+        "alien keys init --out keys",
+        "alien repository init repository --root keys/public/1.root.json",
+        "alien repository verify ENDPOINT --root sha256:5382f39fa0bd8723318d81628f5c5be94bc793daec892cc3d7f59ed5cf94d4c8",
+        "alien release stack.json --store fleet.redb --json",
+        "alien deployments register invitation.json --record record.json --store fleet.redb",
         "alien deployments list --store fleet.redb --json",
+        "alien deployments list --manager ENDPOINT --manager-token-file key --json",
+        "alien manager token list --store fleet.redb",
         "alien rollout list --store fleet.redb",
         "alien fleet events --store fleet.redb",
         "alien completions bash",
         "alien-deploy review --invitation invitation.json --account 222222222222 --region eu-central-1 --json",
         "alien-deploy plan --invitation invitation.json --account 222222222222 --region eu-central-1 --endpoint-url ENDPOINT --json",
         "alien-deploy status --invitation invitation.json --account 222222222222 --region eu-central-1 --endpoint-url ENDPOINT",
-        "alien-manager --config settings.json --check",
-        "alien-agent status --folder agent",
-        "alien-agent init --record record.json --folder agent",
-        "alien-sim --help",
+        "alien-deploy up --invitation invitation.json --account 222222222222 --region eu-central-1 --record made.json --yes --endpoint-url ENDPOINT",
+        "alien-deploy down --invitation invitation.json --record record.json --yes --endpoint-url ENDPOINT",
+        "alien-deploy revoke --invitation invitation.json --record record.json --yes --endpoint-url ENDPOINT",
+        "alien-deploy agent --record record.json --for systemd",
+        "alien-manager --config settings.json --store fleet.redb",
+        "alien-agent init --state another --key-file key --deployment 00000000-0000-4000-8000-000000000001",
+        "alien-agent status --state agent --key-file key --json",
+        "alien-agent rekey --state agent --key-file key --new-key-file other-key",
+        "alien-agent run --state agent --key-file key --record record.json --endpoint-url ENDPOINT",
+        "alien-sim gcp --port 0 --folder sim --json",
     ]
     .into_iter()
     .map(words)
@@ -229,6 +244,7 @@ fn run(chance: &mut Chance, files: &[(&str, Vec<u8>)], port: u16) {
     let folder = env::temp_dir().join(format!("alien-rough-{}", uuid::Uuid::new_v4()));
     fs::create_dir(&folder).unwrap();
     for (name, bytes) in files {
+        fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
         let bytes = if chance.u8(0..3) == 0 { altered_bytes(chance, bytes.clone()) } else { bytes.clone() };
         fs::write(folder.join(name), bytes).unwrap();
     }
@@ -271,6 +287,28 @@ fn run(chance: &mut Chance, files: &[(&str, Vec<u8>)], port: u16) {
     fs::remove_dir_all(&folder).unwrap();
 }
 
+/// The sealed state of an agent.
+fn state() -> Vec<u8> {
+    let folder = env::temp_dir().join(format!("alien-rough-{}", uuid::Uuid::new_v4()));
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("key"), "5a".repeat(32)).unwrap();
+    let words =
+        ["init", "--state", "agent", "--key-file", "key", "--deployment", "00000000-0000-4000-8000-000000000001"];
+    done(&Command::new(program("alien-agent")).args(words).current_dir(&folder).output().unwrap());
+    let state = fs::read(folder.join("agent/state")).unwrap();
+    fs::remove_dir_all(folder).unwrap();
+    state
+}
+
+/// What is altered is a line that its program takes: else nothing but the usage would be tried.
+#[test]
+fn every_line_that_is_altered_is_one_that_its_program_knows() {
+    for line in lines() {
+        let output = Command::new(program(&line[0])).args(&line[1..]).arg("--help").output().unwrap();
+        assert!(output.status.success(), "{line:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 /// For `ALIEN_ROUGH` seconds, by default a minute.
 #[test]
 fn whatever_a_program_is_given_it_ends_in_words() {
@@ -285,6 +323,9 @@ fn whatever_a_program_is_given_it_ends_in_words() {
         ("record.json", record(aws, &invitation).to_string().into_bytes()),
         ("invitation.json", invitation.to_string().into_bytes()),
         ("settings.json", br#"{"store":"fleet.redb","listen":"127.0.0.1:0"}"#.to_vec()),
+        ("key", "5a".repeat(32).into_bytes()),
+        ("other-key", "5b".repeat(32).into_bytes()),
+        ("agent/state", state()),
     ];
     done(&crate::alien(&["schema"]));
     let port = server(Arc::new(Mutex::new(chance.fork())));

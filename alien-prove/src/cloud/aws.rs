@@ -228,64 +228,74 @@ const ATTEMPTS: &[Attempt] = &[
     Attempt {
         name: "layers",
         what: "add a layer to the live function",
+        after: &[],
         call: "lambda:UpdateFunctionConfiguration",
         leaves: "",
     },
     Attempt {
         name: "into-network",
         what: "place the live function in a subnet of another network",
+        after: &[],
         call: "lambda:UpdateFunctionConfiguration",
         leaves: "",
     },
     Attempt {
         name: "out-of-network",
         what: "take the function in the network out of it",
+        after: &[],
         call: "lambda:UpdateFunctionConfiguration",
         leaves: "",
     },
     Attempt {
         name: "frozen",
         what: "release code of the frozen function",
+        after: &[],
         call: "lambda:UpdateFunctionCode",
         leaves: "",
     },
     Attempt {
         name: "code",
         what: "get the live function with the address of its code",
+        after: &[],
         call: "lambda:GetFunction",
         leaves: "",
     },
     Attempt {
         name: "create",
         what: "create another function",
+        after: &["lambda:GetFunctionConfiguration"],
         call: "lambda:CreateFunction",
         leaves: "the function whose name ends in `-another`: delete it in Lambda",
     },
     Attempt {
         name: "service-network",
         what: "place the live container in a subnet of another network",
+        after: &[],
         call: "ecs:UpdateService",
         leaves: "",
     },
     Attempt {
         name: "execute-command",
         what: "switch ECS Exec on for the live container",
+        after: &[],
         call: "ecs:UpdateService",
         leaves: "",
     },
     Attempt {
         name: "other-role",
         what: "register a task definition of the live container that runs as the frozen function's role",
+        after: &["lambda:GetFunctionConfiguration"],
         call: "ecs:RegisterTaskDefinition",
         leaves: "a revision of the container's task definition: deregister it in ECS",
     },
     Attempt {
         name: "larger-task",
         what: "register a task definition of the live container with 16 vCPU and 32 GiB",
+        after: &[],
         call: "ecs:RegisterTaskDefinition",
         leaves: "a revision of the container's task definition: deregister it in ECS",
     },
-    Attempt { name: "read", what: "list the storage's files", call: "s3:ListObjectsV2", leaves: "" },
+    Attempt { name: "read", what: "list the storage's files", after: &[], call: "s3:ListObjectsV2", leaves: "" },
 ];
 
 #[async_trait]
@@ -318,7 +328,7 @@ impl Provable for Aws {
 
     async fn outsider(&self, _: &Deployment, vendor: &Connection) -> Result<Box<dyn Outsider>> {
         let config = alien_aws::Config::connected(vendor).await?;
-        Ok(Box::new(AwsVendor::new(config.sdk_config().clone())))
+        Ok(Box::new(AwsVendor::new(config.sdk_config())))
     }
 }
 

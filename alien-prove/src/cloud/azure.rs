@@ -128,6 +128,19 @@ const FACTS: &[Fact] = &[
         ),
     },
     Fact {
+        id: "policies-and-locks",
+        what: "A policy or a lock of the customer's does no more than refuse a call, with `RequestDisallowedByPolicy` or `ScopeLocked`, and \
+               what was made before stays: no plan sees it. A policy that changes what is made (`modify`, `append`) changes nothing that is \
+               compared, and tags that it adds stay.",
+        source: "https://learn.microsoft.com/azure/governance/policy/concepts/effect-basics",
+        otherwise: "`up` or `down` stops half-way and goes on when it is run again, once an administrator has made an exception; or a \
+                    difference is told again after each `up`, which sets back what the policy then changes again.",
+        shown: Shown::ByHand(
+            "before `up`, assign to the scratch group a policy that denies environments of Container Apps, and one that adds a tag; \
+             after it, a lock `CanNotDelete`; then plan, set up and take down",
+        ),
+    },
+    Fact {
         id: "keys-for-diagnostics",
         what: "A diagnostic setting to a workspace asks for the right on the workspace's keys, so logs go by `log-analytics`.",
         source: "https://learn.microsoft.com/azure/azure-monitor/platform/diagnostic-settings",
@@ -175,28 +188,32 @@ const ATTEMPTS: &[Attempt] = &[
     Attempt {
         name: "frozen",
         what: "release the frozen function as it is",
-        call: "Microsoft.App/containerApps PATCH",
+        after: &["GET containerApps"],
+        call: "PATCH containerApps",
         leaves: "",
     },
     Attempt {
         name: "other-identity",
         what: "run the live function as the frozen one's identity",
-        call: "Microsoft.App/containerApps PATCH",
+        after: &["GET containerApps"],
+        call: "PATCH containerApps",
         leaves: "",
     },
     Attempt {
         name: "create",
         what: "create another app in the environment of the live function",
-        call: "Microsoft.App/containerApps PUT",
+        after: &["GET containerApps"],
+        call: "PUT containerApps",
         leaves: "the app `alien-prove-another`: delete it in the resource group",
     },
     Attempt {
         name: "rights",
         what: "give the management identity the role `Reader` on the live function",
-        call: "Microsoft.Authorization/roleAssignments PUT",
+        after: &[],
+        call: "PUT roleAssignments",
         leaves: "",
     },
-    Attempt { name: "read", what: "list the storage's files", call: "Microsoft.Storage List Blobs", leaves: "" },
+    Attempt { name: "read", what: "list the storage's files", after: &[], call: "List Blobs", leaves: "" },
 ];
 
 #[async_trait]
@@ -234,7 +251,8 @@ impl Provable for Azure {
         let certificate = vendor.get("endpointCertificate").map(|path| read_text(Path::new(path)));
         let certificate = certificate.transpose().map_err(wrong)?;
         let token = VendorToken::connected(DeploymentContext::<alien_azure::Azure>::of(record)?.target(), vendor)?;
-        Ok(Box::new(Vendor { plain: Plain::new(certificate.as_ref().map(|pem| pem.as_str()))?, token, endpoint }))
+        let plain = Plain::new(certificate.as_ref().map(|pem| pem.as_str()))?.telling(vendor.calls.exchanges.clone());
+        Ok(Box::new(Vendor { plain, token, endpoint }))
     }
 }
 

@@ -106,6 +106,16 @@ const FACTS: &[Fact] = &[
         shown: Shown::ByHand("run `alien-prove` in a new project, right after Pub/Sub is enabled"),
     },
     Fact {
+        id: "networks-by-constraint",
+        what: "A custom constraint sees the network of a service as the annotation `run.googleapis.com/network-interfaces`, a list in JSON \
+               that names it by its name or its path.",
+        source: "https://docs.cloud.google.com/run/docs/securing/custom-constraints",
+        otherwise: "The printed constraint refuses nothing, or every update of a function or container that is in a network.",
+        shown: Shown::ByHand(
+            "apply it with `dryRunSpec` in the place of `spec`, release, and read what it would have refused",
+        ),
+    },
+    Fact {
         id: "tokens-of-pushes",
         what: "Pub/Sub's agent makes the tokens of pushes without a role of ours.",
         source: "https://docs.cloud.google.com/pubsub/docs/authenticate-push-subscriptions",
@@ -185,29 +195,39 @@ const FACTS: &[Fact] = &[
 ];
 
 const ATTEMPTS: &[Attempt] = &[
-    Attempt { name: "frozen", what: "release the frozen function as it is", call: "run.services.patch", leaves: "" },
+    Attempt {
+        name: "frozen",
+        what: "release the frozen function as it is",
+        after: &["run.projects.locations.services.get"],
+        call: "run.projects.locations.services.patch",
+        leaves: "",
+    },
     Attempt {
         name: "other-account",
         what: "run the live function as the frozen one's account",
-        call: "run.services.patch",
+        after: &["run.projects.locations.services.get", "run.projects.locations.services.get"],
+        call: "run.projects.locations.services.patch",
         leaves: "",
     },
     Attempt {
         name: "create",
         what: "create another service",
-        call: "run.services.create",
+        after: &["run.projects.locations.services.get"],
+        call: "run.projects.locations.services.create",
         leaves: "the service `alien-prove-another`: delete it in Cloud Run",
     },
     Attempt {
         name: "public",
         what: "let anyone call the live function",
-        call: "run.services.setIamPolicy",
+        after: &[],
+        call: "run.projects.locations.services.setIamPolicy",
         leaves: "",
     },
-    Attempt { name: "read", what: "list the storage's files", call: "storage.objects.list", leaves: "" },
+    Attempt { name: "read", what: "list the storage's files", after: &[], call: "storage.objects.list", leaves: "" },
     Attempt {
         name: "rights",
         what: "see whether the management account may change the project's policy, roles or keys",
+        after: &[],
         call: "cloudresourcemanager.projects.testIamPermissions",
         leaves: "",
     },
@@ -253,7 +273,7 @@ impl Provable for Gcp {
     async fn outsider(&self, _: &Deployment, vendor: &Connection) -> Result<Box<dyn Outsider>> {
         let endpoint = vendor.endpoint_url()?.map(str::to_owned);
         let credentials = alien_gcp::Config::connected(vendor).await?.credentials();
-        Ok(Box::new(Vendor { plain: Plain::new(None)?, credentials, endpoint }))
+        Ok(Box::new(Vendor { plain: Plain::new(None)?.telling(vendor.calls.exchanges.clone()), credentials, endpoint }))
     }
 }
 

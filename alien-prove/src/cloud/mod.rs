@@ -125,6 +125,8 @@ pub struct Attempt {
     pub name: &'static str,
     /// What is tried, as a sentence without its full stop.
     pub what: &'static str,
+    /// The calls that prepare it, in their order, after the one by which the vendor enters. Each is in [`Provable::needs`].
+    pub after: &'static [&'static str],
     /// The operation, as the cloud's API reference names it.
     pub call: &'static str,
     /// What is left if it is not refused, and how to remove it; empty if nothing is, or the take-down removes it.
