@@ -35,7 +35,7 @@ pub(crate) const MOMENT: Duration = Duration::from_secs(2);
 
 /// Shows on a terminal what is done, if it takes longer than a moment. Elsewhere nothing that depends on time is printed.
 pub(crate) async fn if_long<T>(what: &str, doing: impl Future<Output = T>) -> T {
-    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let spinner = ProgressBar::new_spinner();
     let done = told_if_long(doing, || {
         spinner.set_message(what.to_owned());
         spinner.enable_steady_tick(Duration::from_millis(120));

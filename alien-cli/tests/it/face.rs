@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use alien_core::Exit;
 use serde_json::{Value, json};
 
 use crate::fleet::Fleet;
+use crate::invite::{CLOUDS, record};
 use crate::{AWS, MY_APP, alien, alien_deploy, done, ended, file, nowhere, out, told, with};
 
 fn failed(arguments: &[&str], exit: Exit) -> Value {
@@ -132,6 +134,27 @@ fn colours_are_for_terminals_of_those_who_want_them() {
     };
     assert!(shown(&[]).contains('\u{1b}'));
     assert!(!shown(&[("NO_COLOR", "1")]).contains('\u{1b}'));
+}
+
+/// A cloud that does not answer is waited for.
+#[test]
+fn what_is_waited_for_is_shown_on_a_terminal_and_nowhere_else() {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let [aws, ..] = &CLOUDS;
+    let record = file("face-waits.json", &record(aws, &aws.invitation()));
+    let line = [env!("CARGO_BIN_EXE_alien"), "heartbeat", "--record", record.to_str().unwrap(), "--endpoint-url", &url];
+    let shown = |words: &[&str]| {
+        let mut command = Command::new("timeout");
+        command.args(["--signal=INT", "8"]).args(words).env_clear().env("PATH", std::env::var("PATH").unwrap());
+        command.env("TERM", "xterm").env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    let on_a_terminal = shown(&["script", "-qc", &line.join(" "), "/dev/null"]);
+    assert!(on_a_terminal.contains("looking at every resource"), "{on_a_terminal}");
+    let elsewhere = shown(&line);
+    assert!(!elsewhere.contains("looking at every resource"), "{elsewhere}");
 }
 
 #[test]

@@ -195,6 +195,24 @@ mod tests {
     }
 
     #[test]
+    fn a_page_and_an_error_without_json_are_not_a_managers() {
+        let of = |kind: &'static str| HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(kind))]);
+        for (succeeded, headers, expected) in [
+            (true, of("application/json"), true),
+            (true, of("text/event-stream"), true),
+            (true, HeaderMap::new(), true),
+            (true, of("text/html; charset=utf-8"), false),
+            (false, of("application/json"), true),
+            (false, of("text/html"), false),
+            (false, HeaderMap::new(), false),
+        ] {
+            assert_eq!(is_a_managers(succeeded, &headers), expected, "{succeeded} {headers:?}");
+        }
+        let told = peer(&"https://m.example:8443/fleet".parse().unwrap()).not_its_own(403).to_string();
+        assert!(told.contains("the manager at `m.example:8443` answered 403"), "{told}");
+    }
+
+    #[test]
     fn a_path_in_front_is_kept_and_nothing_shows_the_token() {
         let authority = rcgen::generate_simple_self_signed(["m.example".to_owned()]).unwrap().cert.pem();
         let token = TokenText::new("alien_secret\n");
