@@ -444,7 +444,7 @@ async fn an_agent_whose_clock_jumps_back_and_forth_by_days_goes_on_as_soon_as_it
     }
 }
 
-/// A state that is torn is told, and left alone. The customer replaces it on purpose, sets up with the new key, and goes on.
+/// The agent reports a torn state file and leaves it as it is. The customer replaces it on purpose, sets up with the new key, and goes on.
 #[tokio::test(start_paused = true)]
 async fn after_a_state_that_is_torn_the_agent_goes_on_with_a_new_one() {
     let vendor = Vendor::new("torn-world").await;

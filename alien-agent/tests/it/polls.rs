@@ -111,7 +111,7 @@ struct Telling {
 enum Told {
     /// A status, and `Retry-After`: once.
     Away(u16, u64),
-    /// `nextPoll`, until something else is told.
+    /// Answers every poll with this `nextPoll`, until the test sets another answer.
     Every(u32),
 }
 

@@ -226,8 +226,8 @@ impl Config {
         self
     }
 
-    /// The SDK configuration, with the credentials and the HTTP client, for calls of the host program. They are told to
-    /// [`CallConfig::exchanges`] as this library's own. Its region is none of a target.
+    /// The SDK configuration, with the credentials and the HTTP client, for calls of the host program. Records each request in
+    /// [`CallConfig::exchanges`], as for the library's own calls. Its region is not that of any deployment.
     #[must_use]
     pub fn sdk_config(&self) -> SdkConfig {
         let sdk = self.sdk.to_builder();

@@ -229,7 +229,7 @@ fn written(writer: usize) -> Key {
 
 /// What the killed child does: each writer counts on, adds a document of the number, removes the one before the last, and
 /// says the number when it is written.
-#[ignore = "run as a child of the test below"]
+#[ignore = "needs ALIEN_FLEET_CHILD: the test below, which `.ci/run` runs, starts it as a child"]
 #[tokio::test(flavor = "multi_thread")]
 async fn child_that_writes_until_it_is_killed() {
     let Ok(path) = std::env::var("ALIEN_FLEET_CHILD") else { return };
