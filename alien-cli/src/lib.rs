@@ -37,12 +37,12 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use alien_core::Exit;
-use alien_core::adapter::printable;
+use alien_core::adapter::{Failed, printable};
 use clap::{CommandFactory as _, Parser};
 
 use args::{admin, prove as proof, vendor};
 use output::Failure;
-use output::failed::Failed;
+use output::failed::failed;
 
 /// Returns the command lines of the three programs, for completions and man pages.
 #[must_use]
@@ -138,7 +138,7 @@ fn program<A: Parser>(command: impl FnOnce(A) -> Result<(), Failure>) -> ExitCod
         Ok(args) => args,
         Err(wrong) if json && wrong.use_stderr() => {
             let told = wrong.render().to_string();
-            let _ = output::json(&Failed::usage(told.trim_start_matches("error: ").trim_end().to_owned()));
+            let _ = output::json(&Failed::new(Exit::Usage, &told));
             return Exit::Usage.into();
         }
         Err(wrong) => {
@@ -156,7 +156,7 @@ fn program<A: Parser>(command: impl FnOnce(A) -> Result<(), Failure>) -> ExitCod
         Err(failure) => {
             // Where the result was printed, it is the one document on standard output.
             if json && !matches!(failure, Failure::Ended(..)) {
-                let _ = output::json(&Failed::from(&failure));
+                let _ = output::json(&failed(&failure));
             } else {
                 output::note(&failure);
             }

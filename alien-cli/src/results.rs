@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::{env, fs};
 
+use alien_core::adapter::Failed;
 use alien_core::{Comparison, DestroyReport, LogLine, Plan, Report, Reviewed};
 use alien_fleet::{Entry, Listed, Status, Token};
 use alien_prove::Findings;
@@ -12,7 +13,6 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use crate::args::{admin, prove, vendor};
-use crate::output::failed::Failed;
 use crate::{check, deploy, fleet, invite, keys, manual, prove as proved, repository, serve, update, watch};
 
 /// The permission documents of all three layers, in the cloud's own form.

@@ -69,6 +69,7 @@ mod engine;
 mod error;
 mod exchange;
 mod exit;
+mod failed;
 mod file_kind;
 mod form;
 mod form_version;

@@ -14,7 +14,6 @@
 //! ```
 
 mod cloud;
-mod failed;
 mod notify;
 mod run;
 
@@ -23,7 +22,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use alien_core::adapter::printable;
+use alien_core::adapter::{Failed, printable};
 use alien_core::{DeploymentId, Error, ErrorKind, Exit, Result};
 use alien_release::agent::Waits;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -164,7 +163,7 @@ pub fn main(clouds: Vec<AgentCloud>) -> ExitCode {
         }
         Err(error) => {
             if json {
-                let _ = io::stdout().write_all(printable(&failed::failed(&error)).as_bytes());
+                let _ = io::stdout().write_all(as_json(&failed(&error)).as_bytes());
             } else {
                 let _ = io::stderr().write_all(printable(&told(&error)).as_bytes());
             }
@@ -177,7 +176,7 @@ pub fn main(clouds: Vec<AgentCloud>) -> ExitCode {
 fn said(usage: &clap::Error) -> ExitCode {
     // If nobody reads it, nobody can be told.
     if usage.use_stderr() && std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json") {
-        let _ = io::stdout().write_all(printable(&failed::usage(usage)).as_bytes());
+        let _ = io::stdout().write_all(as_json(&Failed::new(Exit::Usage, &usage.render().to_string())).as_bytes());
         return Exit::Usage.into();
     }
     match printable(&usage.render().to_string()) {
@@ -228,6 +227,19 @@ fn to_json(status: &Status) -> Result<String> {
     let json =
         json.map_err(|error| Error::new(ErrorKind::Internal, "the status has no JSON form").caused_by(&error))?;
     Ok(format!("{json}\n"))
+}
+
+/// A failure in the shape of all programs: `docs/errors.md`.
+fn failed(error: &Error) -> Failed {
+    let first = error.problems().iter().find(|problem| problem.is_error());
+    let message = first.map_or_else(|| error.to_string(), ToString::to_string);
+    Failed::new(Exit::of(error), &message).caused_by(error)
+}
+
+fn as_json(failed: &Failed) -> String {
+    // Texts and a number have a JSON form.
+    let json = serde_json::to_string_pretty(failed).unwrap_or_default();
+    printable(&format!("{json}\n")).into_owned()
 }
 
 /// What a state says, a line each.
