@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use alien_core::adapter::{AccessControl, Effect, Fate, Fields};
-use alien_core::{Container, Deployment, Disclosure, DisclosureKind, Function, Kind, Plan, Profile, Release, Stack};
+use alien_core::{
+    Container, Deployment, Disclosure, DisclosureKind, Function, Kind, Network, Plan, Profile, Release, Stack,
+};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
@@ -48,18 +50,22 @@ pub trait Writable: World<Cloud: AccessControl> {
 pub enum Of {
     /// A live function.
     Function,
-    /// A live container.
+    /// A live container in a frozen network.
     Container,
 }
 
-/// A stack of one live resource, `api`.
+/// A stack of a live resource, `api`.
 fn stack<W: World>(world: &W, of: Of) -> (Stack, Release) {
     let shipped = world.code("one");
     let mut stack = Stack::builder("adversary");
     let function = || Function::new(shipped.code(), "api").with_variable("MODE", "one");
     match of {
         Of::Function => drop(stack.live("api", function())),
-        Of::Container => drop(stack.live("api", Container::new(image(), "api").with_variable("MODE", "one"))),
+        Of::Container => {
+            let network = stack.frozen("net", Network::default());
+            let container = Container::new(image(), "api").with_variable("MODE", "one");
+            stack.live("api", container.with_network(&network));
+        }
     }
     stack.profile("api", Profile::new());
     let stack = stack.build().unwrap();

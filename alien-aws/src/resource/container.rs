@@ -2,6 +2,8 @@
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
+mod definition;
+mod restored;
 
 use alien_core::adapter::{CodeForms, Fields, On, Operation, Placed, Rows};
 use alien_core::{Bounds, Container, Problem, Replicas, Rule, Set};

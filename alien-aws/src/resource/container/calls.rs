@@ -5,24 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alien_core::adapter::{
-    Change, Fields, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, Runs, State, Subject,
-    environment, field_drift, last,
+    Change, LogPage, LogQuery, Marks, Observed, Operate, Reconcile, Removal, ResultExt, Runs, State, field_drift, last,
 };
-use alien_core::{CodeForm, Container, Data, Error, ErrorKind, Health, Heartbeat, Lifecycle, Resource, Result};
+use alien_core::{Container, Data, Error, ErrorKind, Health, Heartbeat, Lifecycle, Result};
 use async_trait::async_trait;
-use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
-use aws_sdk_ecs::operation::update_service::builders::UpdateServiceFluentBuilder;
 use aws_sdk_ecs::types::{
-    AssignPublicIp, AwsVpcConfiguration, Compatibility, ContainerDefinition, Deployment, DeploymentCircuitBreaker,
-    DeploymentConfiguration, DeploymentController, DeploymentControllerType, DeploymentLifecycleHook,
-    DeploymentRolloutState, KeyValuePair, LaunchType, LoadBalancer, LogConfiguration, LogDriver, NetworkConfiguration,
-    NetworkMode, PortMapping, PropagateTags, Service, ServiceField, ServiceRegistry, TransportProtocol,
+    AssignPublicIp, AwsVpcConfiguration, Deployment, DeploymentRolloutState, LaunchType, NetworkConfiguration,
+    PropagateTags, Service, ServiceField,
 };
-use serde_json::json;
 
 use super::super::compute::calls as compute;
 use super::super::network::calls as network;
-use super::{SERVICE, units};
+use super::definition::{definition, deregister, execution_role, register, revision};
+use super::restored::{careful, changed_fields, set_back};
 use crate::Aws;
 use crate::client::{Clients, Context, failure};
 use crate::cluster::calls::tags;
@@ -40,9 +35,6 @@ const DEFINITION: &str = "alien-definition";
 /// The tag on a service that names the execution role of that revision: nobody reads a revision, and earlier versions named
 /// the runtime role there.
 const STARTED_AS: &str = "alien-started-as";
-
-/// The name of a task's only container.
-const MAIN: &str = "main";
 
 #[async_trait]
 impl Reconcile<Aws, Clients> for Container {
@@ -299,44 +291,6 @@ fn version(service: &Service) -> String {
     format!("{runs}/{}", service.desired_count())
 }
 
-/// The family and revision in the ARN of a task definition, `family:7`.
-fn revision(arn: &str) -> &str {
-    arn.rsplit('/').next().unwrap_or(arn)
-}
-
-/// The fields of a service that somebody changed, of those that a set-up restores.
-fn changed_fields(service: &Service) -> Vec<&'static str> {
-    let balancers = service.load_balancers().iter().map(LoadBalancer::container_name);
-    let registries = service.service_registries().iter().map(ServiceRegistry::registry_arn);
-    let hooks = service.deployment_configuration().map_or(&[][..], DeploymentConfiguration::lifecycle_hooks);
-    let hooks = hooks.iter().map(DeploymentLifecycleHook::hook_target_arn);
-    let controller = service.deployment_controller().map(DeploymentController::r#type);
-    let ecs = DeploymentControllerType::Ecs;
-    // A part is told by what it has at least.
-    let is = json!({
-        "loadBalancers": balancers.map(|name| json!({ "containerName": name.unwrap_or("?") })).collect::<Vec<_>>(),
-        "serviceRegistries": registries.map(|arn| json!({ "registryArn": arn.unwrap_or("?") })).collect::<Vec<_>>(),
-        "deploymentConfiguration": {
-            "lifecycleHooks": hooks.map(|arn| json!({ "hookTargetArn": arn.unwrap_or("?") })).collect::<Vec<_>>(),
-        },
-        "deploymentController": { "type": controller.unwrap_or(&ecs).as_str() },
-    });
-    let due = json!({ "deploymentController": { "type": ecs.as_str() } });
-    Fields::changed(SERVICE, &is, &due, |is, due| is == due)
-}
-
-/// Restores those fields.
-fn set_back(request: UpdateServiceFluentBuilder) -> UpdateServiceFluentBuilder {
-    let mut rolled_out = careful();
-    rolled_out.lifecycle_hooks = Some(Vec::new());
-    let controller = DeploymentController::builder().r#type(DeploymentControllerType::Ecs).build();
-    request
-        .set_load_balancers(Some(Vec::new()))
-        .set_service_registries(Some(Vec::new()))
-        .deployment_configuration(rolled_out)
-        .set_deployment_controller(controller.ok())
-}
-
 /// Updates the service: its desired count, and its task definition if one is given. The vendor's policy admits nothing
 /// else in this request (`Scope::ServiceInPlace`).
 async fn send(cx: Context<'_>, definition: Option<&str>, copies: i32) -> Result<()> {
@@ -359,112 +313,6 @@ async fn send(cx: Context<'_>, definition: Option<&str>, copies: i32) -> Result<
 /// How many tasks run: the minimum of the stack. Nothing scales them up.
 fn copies(container: &Container) -> i32 {
     i32::try_from(container.replicas().min).unwrap_or(i32::MAX)
-}
-
-/// The role that ECS starts the tasks as: it writes the logs and pulls the image.
-fn execution_role(cx: Context<'_>) -> Result<&str> {
-    let missing = || Error::new(ErrorKind::Internal, "no execution role");
-    let position = cx.deployment().permissions().platform_position().ok_or_else(missing)?;
-    cx.about(Subject::RuntimeIdentity(position)).full_name(Scope::Role)
-}
-
-/// Builds the task definition.
-async fn definition(
-    cx: Context<'_>,
-    resource: &Resource,
-    container: &Container,
-) -> Result<RegisterTaskDefinitionFluentBuilder> {
-    let Some(CodeForm::Image(image)) = container.code().only() else {
-        return Err(Error::new(ErrorKind::Input, "a container cannot run a zip; give it an image"));
-    };
-    let role = cx.full_name(Scope::RoleForTasks)?;
-    let family = cx.full_name(Scope::TaskFamily)?.trim_end_matches(":*");
-    let variables = environment(cx, resource).await?;
-    let variables = variables.into_iter().map(|(name, value)| KeyValuePair::builder().name(name).value(value).build());
-    let port = container.port().map(i32::from).map(|port| {
-        PortMapping::builder().container_port(port).host_port(port).protocol(TransportProtocol::Tcp).build()
-    });
-    let logs = LogConfiguration::builder()
-        .log_driver(LogDriver::Awslogs)
-        .options("awslogs-group", compute::log_group(cx)?)
-        .options("awslogs-region", cx.target().region.as_str())
-        .options("awslogs-stream-prefix", MAIN)
-        .build()
-        .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
-    let main = ContainerDefinition::builder()
-        .name(MAIN)
-        .image(image)
-        .essential(true)
-        .set_environment(Some(variables.collect()))
-        .set_port_mappings(Some(port.into_iter().collect()))
-        .log_configuration(logs);
-    Ok(cx
-        .clients
-        .ecs()
-        .register_task_definition()
-        .family(last(family))
-        .requires_compatibilities(Compatibility::Fargate)
-        .network_mode(NetworkMode::Awsvpc)
-        .cpu(units(container.cpu_millis()).to_string())
-        .memory(container.memory_mib().to_string())
-        .task_role_arn(role)
-        .execution_role_arn(execution_role(cx)?)
-        .container_definitions(main.build()))
-}
-
-/// Registers the task definition and returns its ARN with the revision. `marks` is `None` for the vendor, who may not
-/// tag.
-async fn register(
-    cx: Context<'_>,
-    resource: &Resource,
-    container: &Container,
-    marks: Option<&Marks>,
-) -> Result<String> {
-    let request = definition(cx, resource, container).await?;
-    let answer = match marks {
-        Some(marks) => {
-            let request = request.set_tags(Some(tags(marks.ownership(cx.name(Scope::Service)?))));
-            cx.call(&[op::REGISTER_TASK_DEFINITION, op::TAG_TASK_DEFINITION, op::PASS_ROLE_TO_TASKS], || async {
-                request.clone().send().await.map_err(failure)
-            })
-            .await?
-        }
-        None => {
-            cx.call(&[op::REGISTER_TASK_DEFINITION, op::PASS_ROLE_TO_TASKS], || async {
-                request.clone().send().await.map_err(failure)
-            })
-            .await?
-        }
-    };
-    let arn = answer.task_definition().and_then(|registered| registered.task_definition_arn());
-    arn.map(str::to_owned).ok_or_else(|| Error::missing_field("task definition"))
-}
-
-/// Deregisters every revision, counting up from 1: listing them would take a permission on everybody's. Revisions after
-/// the one that the service runs come from failed updates.
-async fn deregister(cx: Context<'_>, service: &Service) -> Result<()> {
-    let family = cx.name(Scope::Service)?;
-    let named = service.deployments().iter().filter_map(Deployment::task_definition).chain(service.task_definition());
-    let newest = named.filter_map(|arn| last(arn).parse::<u32>().ok()).max().unwrap_or_default();
-    for revision in 1.. {
-        let done = cx
-            .call(&[op::DEREGISTER_TASK_DEFINITION], || async {
-                let request =
-                    cx.clients.ecs().deregister_task_definition().task_definition(format!("{family}:{revision}"));
-                request.send().await.map_err(failure)
-            })
-            .await;
-        match done {
-            // Already deregistered, or never registered.
-            Err(error) if matches!(error.kind(), ErrorKind::Rejected | ErrorKind::NotFound) => {
-                if revision > newest {
-                    break;
-                }
-            }
-            done => drop(done?),
-        }
-    }
-    Ok(())
 }
 
 /// The network configuration of the tasks. They get public addresses, because a network of the deployment and the
@@ -501,12 +349,6 @@ async fn default_subnets(cx: Context<'_>) -> Result<Vec<String>> {
         return Err(Error::new(ErrorKind::Input, format!("{what}; create one, or give the container a network")));
     }
     Ok(subnets)
-}
-
-/// Turns on the deployment circuit breaker: if tasks do not start, ECS rolls back.
-fn careful() -> DeploymentConfiguration {
-    let breaker = DeploymentCircuitBreaker::builder().enable(true).rollback(true).build();
-    DeploymentConfiguration::builder().deployment_circuit_breaker(breaker).build()
 }
 
 /// The service in any status; `None` if ECS does not know it.
@@ -568,47 +410,4 @@ async fn mark(cx: Context<'_>, marks: impl IntoIterator<Item = (&'static str, St
     let request =
         cx.clients.ecs().tag_resource().resource_arn(cx.full_name(Scope::Service)?).set_tags(Some(tags(marks)));
     cx.call(&[op::TAG_SERVICE], || async { request.clone().send().await.map_err(failure) }).await.map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use alien_core::adapter::Fate;
-    use aws_sdk_ecs::operation::update_service::UpdateServiceInput;
-
-    use super::*;
-
-    #[test]
-    fn what_is_set_back_is_as_nobody_set_it() {
-        let config = aws_sdk_ecs::Config::builder().behavior_version(aws_sdk_ecs::config::BehaviorVersion::latest());
-        let client = aws_sdk_ecs::Client::from_conf(config.build());
-        let sent: UpdateServiceInput = set_back(client.update_service()).as_input().clone().build().unwrap();
-        // What is left out stays as somebody set it, so each list is sent, and is empty.
-        assert_eq!(sent.load_balancers, Some(Vec::new()));
-        assert_eq!(sent.service_registries, Some(Vec::new()));
-        let rolled_out = sent.deployment_configuration().unwrap();
-        assert_eq!(rolled_out.lifecycle_hooks, Some(Vec::new()));
-        assert_eq!(rolled_out.deployment_circuit_breaker(), careful().deployment_circuit_breaker());
-        let controller = sent.deployment_controller().map(DeploymentController::r#type);
-        assert_eq!(controller, Some(&DeploymentControllerType::Ecs));
-    }
-
-    #[test]
-    fn all_that_is_to_be_set_back_is_told_and_nothing_else() {
-        let is_restored = |fields: &&Fields| matches!(fields.fate, Fate::Restored(_));
-        let mut restored: Vec<&str> =
-            SERVICE.iter().filter(is_restored).flat_map(|fields| fields.paths).copied().collect();
-        restored.sort_unstable();
-        let hook = DeploymentLifecycleHook::builder().hook_target_arn("arn:of:function").role_arn("arn:of:role");
-        let external = DeploymentController::builder().r#type(DeploymentControllerType::External);
-        let changed = Service::builder()
-            .load_balancers(LoadBalancer::builder().target_group_arn("arn:of:group").build())
-            .service_registries(ServiceRegistry::builder().registry_arn("arn:of:registry").build())
-            .deployment_configuration(DeploymentConfiguration::builder().lifecycle_hooks(hook.build()).build())
-            .deployment_controller(external.build().unwrap());
-        assert_eq!(changed_fields(&changed.build()), restored);
-        let ecs = DeploymentController::builder().r#type(DeploymentControllerType::Ecs).build().unwrap();
-        let told = Service::builder().deployment_controller(ecs).deployment_configuration(careful());
-        assert_eq!(changed_fields(&told.build()), Vec::<&str>::new());
-        assert_eq!(changed_fields(&Service::builder().build()), Vec::<&str>::new());
-    }
 }

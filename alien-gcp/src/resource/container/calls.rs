@@ -8,6 +8,7 @@ use google_cloud_run_v2::model::{
 };
 
 use super::super::compute::calls::{Access, Callers};
+use super::super::compute::compared::limits;
 use super::super::compute::{calls as compute, logs};
 use crate::Gcp;
 use crate::client::{Clients, Context};
@@ -28,7 +29,7 @@ async fn template(cx: Context<'_>, resource: &Resource, settings: &Container) ->
     let replicas = settings.replicas();
     let port = settings.port().map(|port| ContainerPort::new().set_container_port(i32::from(port)));
     let container = container
-        .set_resources(compute::limits(settings.cpu_millis(), settings.memory_mib()).set_cpu_idle(!whole))
+        .set_resources(limits(settings.cpu_millis(), settings.memory_mib()).set_cpu_idle(!whole))
         .set_ports(port);
     let scaling = RevisionScaling::new()
         .set_min_instance_count(number(replicas.min))

@@ -13,6 +13,7 @@ use google_cloud_run_v2::model::{IngressTraffic, RevisionScaling, RevisionTempla
 use google_cloud_wkt::FieldMask;
 
 use super::super::compute::calls::{Access, Callers};
+use super::super::compute::compared::limits;
 use super::super::compute::{calls as compute, logs};
 use super::super::queue::calls as queue;
 use crate::Gcp;
@@ -37,7 +38,7 @@ const LARGEST: usize = 32 * 1024 * 1024;
 async fn template(cx: Context<'_>, resource: &Resource, function: &Function) -> Result<RevisionTemplate> {
     let (template, container) = compute::revision(cx, resource).await?;
     let cpu = if function.memory_mib() > 4096 { 2000 } else { 1000 };
-    let limits = compute::limits(cpu, function.memory_mib()).set_cpu_idle(true);
+    let limits = limits(cpu, function.memory_mib()).set_cpu_idle(true);
     let timeout = i64::try_from(function.timeout().as_secs()).unwrap_or(i64::MAX);
     Ok(template
         .set_containers([container.set_resources(limits)])
