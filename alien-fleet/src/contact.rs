@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::fleet::Fleet;
 use crate::log::What;
+use crate::watch::LOOK;
 use crate::watch::{self, Watched};
-use crate::work::{LOOK, within};
+use crate::work::within;
 
 /// A resource of a deployment, and what a look at it gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

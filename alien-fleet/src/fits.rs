@@ -16,7 +16,7 @@ use crate::deployments::Listed;
 use crate::fleet::Fleet;
 use crate::products::Product;
 use crate::records::Records;
-use crate::rollouts::RolloutId;
+use crate::rollout_id::RolloutId;
 use crate::store::{Document, Key, Table};
 
 /// Whether a deployment can take a release.

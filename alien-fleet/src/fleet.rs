@@ -19,7 +19,7 @@ use crate::ledger::{Ledger, Pages};
 use crate::log::{Draft, Entry, What, Who};
 use crate::products::{KeptRelease, Product};
 use crate::records::Records;
-use crate::rollouts::RolloutId;
+use crate::rollout_id::RolloutId;
 use crate::store::{Key, Store, Table};
 use crate::trust::Trust;
 

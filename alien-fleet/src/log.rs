@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::access::{Products, Role, TokenId};
-use crate::rollouts::RolloutId;
+use crate::rollout_id::RolloutId;
 use crate::store::{Key, Table};
 
 /// Who did something.

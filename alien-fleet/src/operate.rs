@@ -14,7 +14,8 @@ use crate::ledger::Pages;
 use crate::log::{What, Who};
 use crate::products::Product;
 use crate::records::Records;
-use crate::rollouts::{KeptRollout, RolloutId, fold, place, refusal};
+use crate::rollout_id::RolloutId;
+use crate::rollouts::{KeptRollout, fold, place, refusal};
 use crate::store::{Key, Table};
 use crate::watch;
 

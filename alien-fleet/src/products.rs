@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clouds::refused;
 use crate::log::Who;
-use crate::rollouts::RolloutId;
+use crate::rollout_id::RolloutId;
 use crate::store::{Key, Table};
 
 /// A product: what is counted by it.

@@ -10,9 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::fleet::Fleet;
 use crate::records::Records;
-use crate::rollouts::{RolloutId, refusal};
-use crate::watch::{self, Watched};
-use crate::work::{Claiming, LOOK, Worker, within};
+use crate::rollout_id::RolloutId;
+use crate::rollouts::refusal;
+use crate::watch::{self, LOOK, Watched};
+use crate::work::{Claiming, Worker, within};
 
 /// How long a worker waits between two attempts to tell a store that does not answer, at first and at most.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));

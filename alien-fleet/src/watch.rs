@@ -16,7 +16,9 @@ use crate::fleet::Fleet;
 use crate::ledger::Pages;
 use crate::log::{Draft, What};
 use crate::store::{Key, Place, Span, Table};
-use crate::work::LOOK;
+
+/// How long one look at a deployment may take.
+pub(crate) const LOOK: Duration = Duration::from_secs(60);
 
 /// How a deployment was when somebody looked last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

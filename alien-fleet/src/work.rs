@@ -14,10 +14,11 @@ use tokio::task::JoinSet;
 
 use crate::fleet::Fleet;
 use crate::log::Who;
-use crate::rollouts::{KeptRollout, RolloutId, span};
+use crate::rollout_id::RolloutId;
+use crate::rollouts::{KeptRollout, span};
 use crate::store::{Key, Table, parse};
 use crate::update::Update;
-use crate::watch::Watch;
+use crate::watch::{LOOK, Watch};
 
 /// How long a row that was taken is not given to others. Whoever takes one folds an event soon after.
 const HELD: Duration = Duration::from_secs(1);
@@ -25,9 +26,6 @@ const HELD: Duration = Duration::from_secs(1);
 /// How often at least the store is asked what is due, and how often at most.
 const ASKED_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 const ASKED_AT_MOST_EVERY: Duration = Duration::from_millis(20);
-
-/// How long one look at a deployment may take.
-pub(crate) const LOOK: Duration = Duration::from_secs(60);
 
 /// Works for a fleet: claims what is due, updates it, watches it. Any number of programs may have workers for one store.
 ///

@@ -11,7 +11,8 @@ use super::known::Found;
 use super::{Agents, Answering, KeptAgent, no_agent, refused};
 use crate::deployments::Listed;
 use crate::products::Product;
-use crate::rollouts::{KeptRollout, RolloutId};
+use crate::rollout_id::RolloutId;
+use crate::rollouts::KeptRollout;
 use crate::store::parse;
 
 /// The answer to a poll.

@@ -13,7 +13,8 @@ use crate::fleet::Fleet;
 use crate::ledger::Pages;
 use crate::log::What;
 use crate::products::Product;
-use crate::rollouts::{RolloutId, fold, refusal};
+use crate::rollout_id::RolloutId;
+use crate::rollouts::{fold, refusal};
 
 impl Fleet {
     /// Hands a deployment that a worker has claimed to its agent: what it should run is in the store from then on, together with the

@@ -6,7 +6,7 @@ use alien_release::agent::{Nonce, Report, Wanted};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::rollouts::RolloutId;
+use crate::rollout_id::RolloutId;
 use crate::store::{Key, Table};
 
 /// What is known of the agent of a deployment. Its public key is in the deployment's own entry.

@@ -16,7 +16,8 @@ use crate::ledger::Pages;
 use crate::log::{Draft, What, Who};
 use crate::operate::stand;
 use crate::records::Records;
-use crate::rollouts::{RolloutId, fold, refusal};
+use crate::rollout_id::RolloutId;
+use crate::rollouts::{fold, refusal};
 use crate::store::Key;
 
 impl Agents {

@@ -21,9 +21,8 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::body::{At, BODY, PART, Reader, too_large};
-use super::describe::{About, Answers, Draft, Part};
-use super::failure::{Failure, Json};
-use super::openapi::AGENT;
+use super::describe::{AGENT, About, Answers, Draft, Part};
+use super::failure::{Failure, JSON, Json};
 use super::table::Routes;
 use crate::agents::{Agents, Poll};
 
@@ -234,7 +233,7 @@ impl<M: Message + JsonSchema> Part for Received<M> {
         let signature = "The signature of the body by the agent's Ed25519 key, in the context of the message.";
         draft.header(SIGNATURE_HEADER, true, json!({ "type": "string", "description": signature }));
         let schema = draft.schema::<M>();
-        draft.body("application/json", schema);
+        draft.body(JSON, schema);
         draft.fails(BODY);
         draft.fails(&[ErrorKind::Credentials]);
         draft.limits();
@@ -253,14 +252,14 @@ struct Issued(Token);
 
 impl IntoResponse for Issued {
     fn into_response(self) -> Response {
-        (unkept("application/json"), Body::from(self.0.reveal().to_string())).into_response()
+        (unkept(JSON), Body::from(self.0.reveal().to_string())).into_response()
     }
 }
 
 impl Answers for Answer<Issued> {
     fn describe(draft: &mut Draft<'_>) {
         let token = draft.schema::<Token>();
-        draft.answers(200, "A bearer, and the counter of the last message that was taken.", "application/json", token);
+        draft.answers(200, "A bearer, and the counter of the last message that was taken.", JSON, token);
     }
 }
 
@@ -285,7 +284,7 @@ impl IntoResponse for Poll {
             Self::Unchanged(etag) => (StatusCode::NOT_MODIFIED, tagged(etag)).into_response(),
             Self::Desired(etag, json) => {
                 let mut headers = tagged(etag);
-                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
                 headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
                 (headers, Body::from(json.to_string())).into_response()
             }
@@ -296,7 +295,7 @@ impl IntoResponse for Poll {
 impl Answers for Answer<Poll> {
     fn describe(draft: &mut Draft<'_>) {
         let desired = draft.schema::<Desired>();
-        draft.answers(200, "What it should run.", "application/json", desired);
+        draft.answers(200, "What it should run.", JSON, desired);
         draft.answers_nothing(304, "It is as it was at the last poll.");
         for status in [200, 304] {
             draft.answer_header(status, "ETag", json!({ "type": "string" }));
@@ -327,7 +326,7 @@ impl IntoResponse for Noted {
 impl Answers for Answer<Noted> {
     fn describe(draft: &mut Draft<'_>) {
         let hold = draft.schema::<Hold>();
-        draft.answers(200, "It was taken, and what it begins is held.", "application/json", hold);
+        draft.answers(200, "It was taken, and what it begins is held.", JSON, hold);
         draft.answers_nothing(204, "It was taken.");
     }
 }

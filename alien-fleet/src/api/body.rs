@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::describe::{Draft, Part};
-use super::failure::{Failure, form, refused};
+use super::failure::{Failure, JSON, form, refused};
 
 /// The most bytes of a small body: an order, a setting.
 pub(super) const SMALL: usize = 64 << 10;
@@ -103,7 +103,7 @@ impl<S: Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for Given<
 impl<T: JsonSchema, const LIMIT: usize> Part for Given<T, LIMIT> {
     fn describe(draft: &mut Draft<'_>) {
         let schema = draft.schema::<T>();
-        draft.body("application/json", schema);
+        draft.body(JSON, schema);
         draft.fails(BODY);
     }
 }

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 
 use super::body::{COMMAND, DOCUMENT, Reader, SMALL, ZIP, too_large};
 use super::calls::events::MOST;
+use super::failure::JSON;
 use super::follow::entries;
 use super::forms::{Add, Begin, Begun, Check, Made, Publish, Register, Shown};
 use super::transport::{InProcess, Transport};
@@ -31,7 +32,7 @@ use crate::fleet::Fleet;
 use crate::log::{Entry, Who};
 use crate::operate::{Order, Status};
 use crate::publish::{ListedRelease, Published, RevertTo};
-use crate::rollouts::RolloutId;
+use crate::rollout_id::RolloutId;
 use crate::tokens::{NewToken, Token, TokenText};
 use crate::watch::Watched;
 
@@ -489,8 +490,6 @@ impl Client {
         if answer.status().is_success() { Ok(answer) } else { Err(failed(answer).await) }
     }
 }
-
-pub(super) const JSON: &str = "application/json";
 
 async fn read<T: DeserializeOwned>(answer: Response) -> Result<T> {
     let text = Reader::new(answer.into_body(), ANSWER, SILENCE).within(WHOLE).all().await?;

@@ -7,7 +7,12 @@ use axum::extract::State;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::failure::status;
+use super::failure::{Answer, JSON, status};
+
+/// The name of the security scheme of operators, and of that of agents.
+pub(super) const TOKEN: &str = "token";
+#[cfg(feature = "agents")]
+pub(super) const AGENT: &str = "agent";
 
 /// The status for a caller who calls too often: <https://www.rfc-editor.org/rfc/rfc6585#section-4>.
 const TOO_MANY: u16 = 429;
@@ -154,7 +159,7 @@ impl<'a> Draft<'a> {
         for (status, names) in failures {
             let names: Vec<_> = names.iter().filter_map(Value::as_str).map(|name| format!("`{name}`")).collect();
             let error = self.schema::<alien_core::Error>();
-            self.answers(status, &format!("The error: {}.", names.join(", ")), "application/json", error);
+            self.answers(status, &format!("The error: {}.", names.join(", ")), JSON, error);
             if [TOO_MANY, 503].contains(&status) {
                 let seconds = json!({ "type": "integer", "minimum": 1, "description": "In seconds." });
                 self.answer_header(status, "Retry-After", seconds);
@@ -213,6 +218,13 @@ pub(super) trait Part {
 /// What such a function answers.
 pub(super) trait Answers {
     fn describe(draft: &mut Draft<'_>);
+}
+
+impl<T: JsonSchema> Answers for Answer<T> {
+    fn describe(draft: &mut Draft<'_>) {
+        let schema = draft.schema::<T>();
+        draft.answers(200, "What was asked for.", JSON, schema);
+    }
 }
 
 /// What carries out a call. `T` are the parts of the request that it takes, as in [`axum::handler::Handler`].

@@ -4,10 +4,10 @@ use alien_core::{Error, ErrorKind, Problem, Rule};
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::describe::{Answers, Draft};
+/// The media type of what is asked and answered.
+pub(super) const JSON: &str = "application/json";
 
 /// A call that failed: the error as JSON, with the status that fits best. Whoever needs to know more reads the error.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl IntoResponse for Failure {
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+        let json = [(header::CONTENT_TYPE, HeaderValue::from_static(JSON))];
         match serde_json::to_vec(&self.0) {
             Ok(text) => (json, Body::from(text)).into_response(),
             Err(error) => {
@@ -78,13 +78,6 @@ impl<T: Serialize> IntoResponse for Json<T> {
                 (StatusCode::INTERNAL_SERVER_ERROR, json, Body::from(text)).into_response()
             }
         }
-    }
-}
-
-impl<T: JsonSchema> Answers for Answer<T> {
-    fn describe(draft: &mut Draft<'_>) {
-        let schema = draft.schema::<T>();
-        draft.answers(200, "What was asked for.", "application/json", schema);
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::deployments::Listed;
 use crate::publish::RevertTo;
-use crate::rollouts::RolloutId;
+use crate::rollout_id::RolloutId;
 use crate::tokens::{Token, TokenText};
 use crate::watch::Watched;
 

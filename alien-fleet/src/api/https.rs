@@ -110,7 +110,7 @@ fn peer(base: &Uri) -> Peer<'_> {
 /// Whether an answer can be a manager's: its errors are JSON, and nothing of it is a page.
 fn is_a_managers(succeeded: bool, headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    if succeeded { !is_page(kind, &[]) } else { kind == Some(super::client::JSON) }
+    if succeeded { !is_page(kind, &[]) } else { kind == Some(super::failure::JSON) }
 }
 
 /// The address of a manager. What goes over a network goes over TLS: the token is a secret.

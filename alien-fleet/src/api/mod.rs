@@ -9,6 +9,7 @@
 //! ["shop"]
 //! ```
 
+mod acting;
 #[cfg(feature = "agents")]
 mod agents;
 mod body;

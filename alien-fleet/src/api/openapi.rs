@@ -3,12 +3,10 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::table::Route;
-
-/// The name of the security scheme of operators, and of that of agents.
-pub(super) const TOKEN: &str = "token";
 #[cfg(feature = "agents")]
-pub(super) const AGENT: &str = "agent";
+use super::describe::AGENT;
+use super::describe::TOKEN;
+use super::table::Route;
 
 /// Every call, as a document of OpenAPI 3.1: <https://spec.openapis.org/oas/v3.1.1.html>. It follows from the functions that carry
 /// the calls out, and the types that they take and answer.

@@ -1,70 +1,24 @@
 //! The calls by path and method, over a fleet.
 
-use std::sync::Arc;
-
 use alien_core::{Error, ErrorKind};
 use axum::Router;
-use axum::extract::{FromRequestParts, Request, State};
-use axum::http::request::Parts;
+use axum::extract::{Request, State};
 use axum::http::{Method, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
+use super::acting::Api;
 use super::calls::{deployments, events, releases, rollouts, tokens};
-use super::describe::{About, Draft, Part};
+use super::describe::About;
 use super::failure::Failure;
-use super::openapi::TOKEN;
-use super::scope::Scoped;
-use super::table::{Routes, nobody};
+use super::table::Routes;
 use crate::access::Role;
-use crate::caller::Caller;
 use crate::fleet::Fleet;
 
-/// How many zips are received at once. Each is held in memory until it is whole.
-const UPLOADS: usize = 2;
-
-/// What calls work with.
-#[derive(Debug, Clone)]
-pub(super) struct Api {
-    fleet: Fleet,
-    pub(super) uploads: Arc<Semaphore>,
-    /// Becomes true when the server shuts down. The sender sees when nobody works any more.
-    closing: watch::Receiver<bool>,
-}
-
-impl Api {
-    /// Waits until the server shuts down.
-    pub(super) async fn closing(mut self) {
-        // In this process nobody shuts down, and the sender is gone.
-        if self.closing.wait_for(|closing| *closing).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-/// The fleet, as whoever calls sees it: a layer in front of the calls has put a [`Caller`] into the extensions of the request.
-#[derive(Debug)]
-pub(super) struct Acting(pub(super) Scoped);
-
-impl FromRequestParts<Api> for Acting {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
-        let caller = parts.extensions.get::<Caller>().ok_or_else(nobody)?;
-        Ok(Self(Scoped::new(&api.fleet, caller)))
-    }
-}
-
-impl Part for Acting {
-    fn describe(draft: &mut Draft<'_>) {
-        draft.bearer(TOKEN);
-    }
-}
-
-/// The router. A layer in front of it finds out who calls, and puts a [`Caller`] into the extensions of the request.
+/// The router. A layer in front of it finds out who calls, and puts a [`Caller`](crate::Caller) into the extensions of the request.
 pub(super) fn router(fleet: &Fleet, closing: watch::Receiver<bool>) -> Router {
-    let api = Api { fleet: fleet.clone(), uploads: Arc::new(Semaphore::new(UPLOADS)), closing };
+    let api = Api::new(fleet.clone(), closing);
     let unknown = |method: Method, uri: Uri| async move {
         let what = format!("there is no call {method} {}", uri.path());
         Failure(Error::new(ErrorKind::NotFound, what))
@@ -73,7 +27,7 @@ pub(super) fn router(fleet: &Fleet, closing: watch::Receiver<bool>) -> Router {
     router.layer(from_fn_with_state(api.clone(), to_its_end)).with_state(api)
 }
 
-/// The calls of operators, for a server that finds out who calls: in front of the router, a layer puts a [`Caller`] into the
+/// The calls of operators, for a server that finds out who calls: in front of the router, a layer puts a [`Caller`](crate::Caller) into the
 /// extensions of each request. Without one, every call is refused.
 pub fn operators(fleet: &Fleet) -> (Router, Closing) {
     let (closing, closed) = watch::channel(false);

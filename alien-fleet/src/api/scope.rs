@@ -23,7 +23,7 @@ use crate::fleet::Fleet;
 use crate::log::Entry;
 use crate::operate::{Order, Status};
 use crate::publish::{ListedRelease, Published, RevertTo};
-use crate::rollouts::RolloutId;
+use crate::rollout_id::RolloutId;
 use crate::tokens::{NewToken, Token, TokenText};
 use crate::watch::Watched;
 

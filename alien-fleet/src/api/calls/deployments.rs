@@ -12,11 +12,11 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::events::bounded;
+use crate::api::acting::Acting;
 use crate::api::body::{At, COMMAND, DOCUMENT, Given, Raw, SMALL, With};
 use crate::api::describe::{Answers, Draft};
 use crate::api::failure::{Answer, Failure, Json, refused};
 use crate::api::forms::{Add, AsSent, ById, OfProduct, Register, Shown, Since};
-use crate::api::router::Acting;
 use crate::contact::Beat;
 use crate::deployments::{Listed, Setting};
 use crate::watch::Watched;

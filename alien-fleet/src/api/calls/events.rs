@@ -13,11 +13,11 @@ use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::api::acting::{Acting, Api};
 use crate::api::body::With;
 use crate::api::describe::{Answers, Draft, Part};
 use crate::api::failure::{Answer, Failure, Json, form, refused};
 use crate::api::forms::{After, From};
-use crate::api::router::{Acting, Api};
 use crate::log::Entry;
 
 /// The most entries or lines of one answer.

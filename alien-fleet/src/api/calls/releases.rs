@@ -10,10 +10,10 @@ use alien_core::{
 use axum::body::Body;
 use axum::extract::State;
 
+use crate::api::acting::{Acting, Api};
 use crate::api::body::{At, DOCUMENT, Given, PART, Reader, WHOLE_ZIP, ZIP};
 use crate::api::failure::{Answer, Json};
 use crate::api::forms::{AsSent, Check, Publish};
-use crate::api::router::{Acting, Api};
 use crate::fits::Fitted;
 use crate::publish::{ListedRelease, Published};
 

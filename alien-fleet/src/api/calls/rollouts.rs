@@ -4,12 +4,12 @@ use alien_core::adapter::read_json;
 use alien_core::rollout::{Plan, PlanBuilder, Rollout};
 use alien_core::{Error, Result, StackName};
 
+use crate::api::acting::Acting;
 use crate::api::body::{At, DOCUMENT, Given, SMALL};
 use crate::api::failure::{Answer, Json, form, refused};
 use crate::api::forms::{AsSent, Begin, Begun};
-use crate::api::router::Acting;
 use crate::operate::{Order, Status};
-use crate::rollouts::RolloutId;
+use crate::rollout_id::RolloutId;
 
 pub(in crate::api) async fn list(Acting(fleet): Acting, At(product): At<StackName>) -> Answer<Vec<Status>> {
     Ok(Json(fleet.rollouts(&product).await?))

@@ -4,11 +4,11 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::access::TokenId;
+use crate::api::acting::Acting;
 use crate::api::body::{At, Given, SMALL};
 use crate::api::describe::{Answers, Draft};
-use crate::api::failure::{Answer, Failure, Json};
+use crate::api::failure::{Answer, Failure, JSON, Json};
 use crate::api::forms::Made;
-use crate::api::router::Acting;
 use crate::tokens::{NewToken, Token};
 
 pub(in crate::api) async fn list(Acting(fleet): Acting) -> Answer<Vec<Token>> {
@@ -34,7 +34,7 @@ impl IntoResponse for Unkept {
 impl Answers for Result<Unkept, Failure> {
     fn describe(draft: &mut Draft<'_>) {
         let schema = draft.schema::<Made>();
-        draft.answers(200, "The token, and its text.", "application/json", schema);
+        draft.answers(200, "The token, and its text.", JSON, schema);
     }
 }
 
