@@ -7,15 +7,14 @@ use alien_core::{
     Manager, ResourceId, Result,
 };
 use futures_util::TryStreamExt as _;
+use futures_util::future::{self, Either};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::fleet::Fleet;
 use crate::log::What;
-use crate::watch::LOOK;
-use crate::watch::{self, Watched};
-use crate::work::within;
+use crate::watch::{self, LOOK, Watched};
 
 /// A resource of a deployment, and what a look at it gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -181,7 +180,15 @@ impl Fleet {
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let late = || Error::new(ErrorKind::TimedOut, format!("no answer came within {} seconds", LOOK.as_secs()));
-        within(self, LOOK, work).await.unwrap_or_else(|| Err(late()))
+        self.within(LOOK, work).await.unwrap_or_else(|| Err(late()))
+    }
+
+    /// Waits for work, and no longer than this, by the fleet's clock.
+    pub(crate) async fn within<T>(&self, time: Duration, work: impl Future<Output = T>) -> Option<T> {
+        match future::select(std::pin::pin!(work), self.inner.clock.sleep(time)).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(_) => None,
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! The update of one deployment, under the claim of a worker.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use alien_core::rollout::{Action, Ended, Event, Refusal, Sight, Step, Work};
-use alien_core::{DeploymentId, Error, ErrorKind, Manager, Result};
+use alien_core::{DeploymentId, Error, ErrorKind, Manager, Result, RunId};
 use futures_util::future::{self, Either};
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,7 +14,6 @@ use crate::records::Records;
 use crate::rollout_id::RolloutId;
 use crate::rollouts::refusal;
 use crate::watch::{self, LOOK, Watched};
-use crate::work::{Claiming, Worker, within};
 
 /// How long a worker waits between two attempts to tell a store that does not answer, at first and at most.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -21,19 +21,39 @@ const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 /// How old what the watch has seen may be, to stand for a look before the update.
 const FRESH: SignedDuration = SignedDuration::from_mins(5);
 
+/// A claim that was not answered yet. It takes a place of those that may be claimed.
+pub(crate) struct Claiming(Arc<AtomicUsize>);
+
+impl Claiming {
+    pub(crate) fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Claiming {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The update of one deployment.
 pub(crate) struct Update<'a> {
-    pub(crate) worker: &'a Worker,
+    pub(crate) fleet: &'a Fleet,
+    /// The worker that claims it.
+    pub(crate) owner: &'a RunId,
     pub(crate) rollout: &'a RolloutId,
     pub(crate) deployment: DeploymentId,
     pub(crate) patience: Duration,
+    /// How long an agent may be silent.
+    pub(crate) silence: Duration,
 }
 
 impl Update<'_> {
     /// Claims the deployment and updates it.
     pub(crate) async fn carry_out(&self, fence: u64, claiming: Option<Claiming>) -> Result<()> {
-        let claim = Event::Claim { deployment: self.deployment, fence, owner: self.worker.name.clone() };
-        let actions = self.fleet().tell(self.rollout, &claim).await?;
+        let claim = Event::Claim { deployment: self.deployment, fence, owner: self.owner.clone() };
+        let actions = self.fleet.tell(self.rollout, &claim).await?;
         drop(claiming);
         let Some(Action::Go(work)) = actions.into_iter().find(|action| matches!(action, Action::Go(_))) else {
             return Ok(());
@@ -50,22 +70,18 @@ impl Update<'_> {
         }
     }
 
-    const fn fleet(&self) -> &Fleet {
-        &self.worker.fleet
-    }
-
     async fn update(&self, work: &Work) -> Result<()> {
         #[cfg(feature = "agents")]
-        match self.fleet().inner.agent(self.deployment).await {
+        match self.fleet.inner.agent(self.deployment).await {
             Ok(None) => {}
             Ok(Some(agent)) => return self.hand(work, &agent).await,
             Err(error) => return self.end(work, Ended::Fault { why: error.to_string(), again: None }).await,
         }
         // What the manager needs of its own is found before anything is begun.
-        let records = Arc::new(Records::new(self.fleet().inner.ledger.clone()));
+        let records = Arc::new(Records::new(self.fleet.inner.ledger.clone()));
         let ready = async {
-            let release = self.fleet().inner.release(self.rollout.product(), work.release).await?;
-            Ok::<_, Error>((self.fleet().inner.manager_over(self.deployment, &records).await?, release))
+            let release = self.fleet.inner.release(self.rollout.product(), work.release).await?;
+            Ok::<_, Error>((self.fleet.inner.manager_over(self.deployment, &records).await?, release))
         };
         let (manager, release) = match ready.await {
             Ok(ready) => ready,
@@ -84,10 +100,10 @@ impl Update<'_> {
                 return Ok(());
             }
         }
-        let by = format!("rollout {} ({})", self.rollout, self.fleet().who());
+        let by = format!("rollout {} ({})", self.rollout, self.fleet.who());
         let request = manager.release(&release).fenced(work.fence).by(by).deadline(self.patience);
         let released = request.await;
-        let ended = match Ended::of(&released, self.fleet().inner.now()) {
+        let ended = match Ended::of(&released, self.fleet.inner.now()) {
             // It is the fleet's own store that did not answer.
             Ended::Unreachable(why) if records.is_unanswered() => Ended::Fault { why, again: None },
             ended => ended,
@@ -97,25 +113,25 @@ impl Update<'_> {
 
     /// How the deployment is before the update. What the watch saw a moment ago is not asked for again.
     async fn seen(&self, manager: &Manager) -> Sight {
-        let watched: Result<Option<Watched>> = self.fleet().inner.ledger.get(&watch::key(self.deployment)).await;
-        let now = self.fleet().inner.now();
+        let watched: Result<Option<Watched>> = self.fleet.inner.ledger.get(&watch::key(self.deployment)).await;
+        let now = self.fleet.inner.now();
         let is_fresh = |at: &Timestamp| now.duration_since(*at) < FRESH;
         match watched {
             Ok(Some(Watched { at: Some(at), sight: Some(sight @ Sight::Seen(_)), .. })) if is_fresh(&at) => sight,
-            _ => self.fleet().look_at(manager, LOOK).await,
+            _ => self.fleet.look_at(manager, LOOK).await,
         }
     }
 
     /// Hands the deployment to its agent, and waits no longer: what the agent reports goes on from there.
     #[cfg(feature = "agents")]
     async fn hand(&self, work: &Work, agent: &crate::agents::KeptAgent) -> Result<()> {
-        let sick = match self.fleet().inner.sight_of(self.deployment, agent).await {
+        let sick = match self.fleet.inner.sight_of(self.deployment, agent).await {
             Sight::Seen(sick) => sick,
             Sight::Unreachable(why) => return self.end(work, Ended::Unreachable(why)).await,
             Sight::Fault(why) => return self.end(work, Ended::Fault { why, again: None }).await,
             Sight::Revoked(why) => return self.end(work, Ended::Revoked(why)).await,
         };
-        let handed = self.fleet().hand(self.rollout, work, sick.into_keys().collect(), self.worker.silence).await;
+        let handed = self.fleet.hand(self.rollout, work, sick.into_keys().collect(), self.silence).await;
         match handed {
             Ok(()) => Ok(()),
             Err(error) => self.end(work, Ended::Fault { why: error.to_string(), again: None }).await,
@@ -132,11 +148,11 @@ impl Update<'_> {
         let event = Event::Work { deployment: self.deployment, fence: work.fence, step };
         let mut wait = AGAIN.0;
         loop {
-            match self.fleet().tell(self.rollout, &event).await {
+            match self.fleet.tell(self.rollout, &event).await {
                 Ok(actions) => return Ok(refusal(&actions).cloned()),
                 Err(error) if error.kind() == ErrorKind::Unavailable => {
                     tracing::warn!(%error, "the store does not answer");
-                    self.fleet().inner.clock.sleep(wait).await;
+                    self.fleet.inner.clock.sleep(wait).await;
                     wait = (wait * 2).min(AGAIN.1);
                 }
                 Err(error) => return Err(error),
@@ -146,7 +162,7 @@ impl Update<'_> {
 
     /// Keeps the claim, and returns why it is lost.
     async fn keep(&self, work: &Work) -> String {
-        let fleet = self.fleet();
+        let fleet = self.fleet;
         let length = Duration::try_from(work.until.duration_since(fleet.inner.now())).unwrap_or_default();
         let mut until = work.until;
         loop {
@@ -154,7 +170,7 @@ impl Update<'_> {
             let renewed_at = fleet.inner.now();
             let event = Event::Work { deployment: self.deployment, fence: work.fence, step: Step::Renew };
             let left = Duration::try_from(until.duration_since(renewed_at)).unwrap_or_default();
-            match within(fleet, left, fleet.tell(self.rollout, &event)).await {
+            match fleet.within(left, fleet.tell(self.rollout, &event)).await {
                 Some(Ok(actions)) => match refusal(&actions) {
                     Some(refusal) => return refusal.to_string(),
                     None => until = renewed_at.checked_add(length).unwrap_or(Timestamp::MAX),
@@ -186,6 +202,6 @@ impl Fleet {
 
     async fn look_at(&self, manager: &Manager, time: Duration) -> Sight {
         let unanswered = || Sight::Unreachable(format!("it did not answer within {} seconds", time.as_secs()));
-        within(self, time, manager.heartbeats()).await.map_or_else(unanswered, Sight::of)
+        self.within(time, manager.heartbeats()).await.map_or_else(unanswered, Sight::of)
     }
 }

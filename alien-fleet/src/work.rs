@@ -8,7 +8,7 @@ use std::time::Duration;
 use alien_core::rollout::{Event, Head, Queue, Reach, Rollout, Row, Task, next};
 use alien_core::{DeploymentId, Error, ErrorKind, Result, RunId, StackName};
 use futures_util::FutureExt as _;
-use futures_util::future::{self, Either};
+use futures_util::future;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
@@ -17,7 +17,7 @@ use crate::log::Who;
 use crate::rollout_id::RolloutId;
 use crate::rollouts::{KeptRollout, span};
 use crate::store::{Key, Table, parse};
-use crate::update::Update;
+use crate::update::{Claiming, Update};
 use crate::watch::{LOOK, Watch};
 
 /// How long a row that was taken is not given to others. Whoever takes one folds an event soon after.
@@ -33,11 +33,11 @@ const ASKED_AT_MOST_EVERY: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone)]
 #[must_use = "call `run`"]
 pub struct Worker {
-    pub(crate) fleet: Fleet,
-    pub(crate) name: RunId,
+    fleet: Fleet,
+    name: RunId,
     width: usize,
     patience: Duration,
-    pub(crate) silence: Duration,
+    silence: Duration,
     watch: Option<Duration>,
     ends: bool,
 }
@@ -278,8 +278,10 @@ impl Worker {
     ) {
         let done = match task {
             Task::Claim => {
-                let patience = self.patience;
-                Update { worker: &self, rollout: &id, deployment, patience }.carry_out(fence, claiming).await
+                let (fleet, owner) = (&self.fleet, &self.name);
+                let (patience, silence) = (self.patience, self.silence);
+                let update = Update { fleet, owner, rollout: &id, deployment, patience, silence };
+                update.carry_out(fence, claiming).await
             }
             Task::Look { look } => self.look(&id, deployment, fence, look).await,
             Task::Expire => self.fleet.tell(&id, &Event::Expire { deployment, fence }).await.map(drop),
@@ -314,33 +316,9 @@ struct Scanned {
     all_over: bool,
 }
 
-/// A claim that was not answered yet. It takes a place of those that may be claimed.
-pub(crate) struct Claiming(Arc<AtomicUsize>);
-
-impl Claiming {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for Claiming {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// A task that panicked has a defect; what it had is found again when its lease ends.
 fn report(ended: std::result::Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
         tracing::error!(%error, "a task of a worker ended early");
-    }
-}
-
-/// Waits for work, and no longer than this.
-pub(crate) async fn within<T>(fleet: &Fleet, time: Duration, work: impl Future<Output = T>) -> Option<T> {
-    match future::select(std::pin::pin!(work), fleet.inner.clock.sleep(time)).await {
-        Either::Left((done, _)) => Some(done),
-        Either::Right(_) => None,
     }
 }

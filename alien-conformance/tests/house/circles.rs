@@ -68,6 +68,11 @@ pub(crate) fn arrows(source: &Crate) -> Arrows {
     arrows
 }
 
+/// The arrows of what is used, and not only re-exported.
+pub(crate) fn used(source: &Crate) -> Arrows {
+    arrows(source).into_iter().filter(|(_, arrow)| arrow.is_used).collect()
+}
+
 /// The cycles, each as the arrows between its files.
 pub(crate) fn circles(arrows: &Arrows) -> Vec<String> {
     let files: BTreeSet<&str> = arrows.keys().flat_map(|(from, to)| [from.as_str(), to]).collect();

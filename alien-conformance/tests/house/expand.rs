@@ -64,7 +64,7 @@ fn take<'i>(mut pattern: &[TokenTree], mut input: &'i [TokenTree], bound: &mut B
                 let inner: Vec<TokenTree> = inner.stream().into_iter().collect();
                 let (separator, operator, rest) = repetition(rest)?;
                 let mut times = Vec::new();
-                while let Some((once, left)) = again(&inner, separator.filter(|_| !times.is_empty()), input) {
+                while let Some((once, left)) = again(&inner, if times.is_empty() { &[] } else { separator }, input) {
                     times.push(once);
                     input = left;
                     if operator == '?' {
@@ -101,10 +101,10 @@ fn take<'i>(mut pattern: &[TokenTree], mut input: &'i [TokenTree], bound: &mut B
 /// Matches a repetition once more: returns what it binds, and the rest.
 fn again<'i>(
     inner: &[TokenTree],
-    separator: Option<&TokenTree>,
+    separator: &[TokenTree],
     input: &'i [TokenTree],
 ) -> Option<(Bindings, &'i [TokenTree])> {
-    let start = separator.map_or(Some(input), |separator| after(separator, input))?;
+    let start = separator.iter().try_fold(input, |left, token| after(token, left))?;
     let mut once = Bindings::new();
     let left = take(inner, start, &mut once)?;
     (left.len() < input.len()).then_some((once, left))
@@ -114,18 +114,14 @@ fn after<'i>(token: &TokenTree, input: &'i [TokenTree]) -> Option<&'i [TokenTree
     input.split_first().filter(|(first, _)| first.to_string() == token.to_string()).map(|(_, left)| left)
 }
 
-/// Parses what follows `$(…)`: an optional separator, and `*`, `+` or `?`.
-fn repetition(rest: &[TokenTree]) -> Option<(Option<&TokenTree>, char, &[TokenTree])> {
-    let operator = |token: &TokenTree| match token {
-        TokenTree::Punct(punct) => Some(punct.as_char()).filter(|letter| "*+?".contains(*letter)),
+/// Parses what follows `$(…)`: a separator, which may be absent, and `*`, `+` or `?`. A separator such as `||` is several tokens here.
+fn repetition(rest: &[TokenTree]) -> Option<(&[TokenTree], char, &[TokenTree])> {
+    let operators = rest.iter().enumerate().filter_map(|(at, token)| match token {
+        TokenTree::Punct(punct) if "*+?".contains(punct.as_char()) => Some((at, punct.as_char())),
         _ => None,
-    };
-    let (first, rest) = rest.split_first()?;
-    if let Some(found) = operator(first) {
-        return Some((None, found, rest));
-    }
-    let (second, rest) = rest.split_first()?;
-    Some((Some(first), operator(second)?, rest))
+    });
+    let (at, operator) = operators.into_iter().next()?;
+    Some((&rest[..at], operator, &rest[at + 1..]))
 }
 
 /// The names after `$`, at any depth.
@@ -188,7 +184,7 @@ fn write(mut body: &[TokenTree], bound: &Bindings, home: &str) -> TokenStream {
                 });
                 let many: Vec<_> = many.collect();
                 for time in 0..many.iter().map(|(_, each)| each.len()).max().unwrap_or_default() {
-                    out.extend(separator.filter(|_| time > 0).cloned());
+                    out.extend(separator.iter().filter(|_| time > 0).cloned());
                     let mut once = bound.clone();
                     once.extend(many.iter().filter_map(|(name, each)| Some((name.clone(), each.get(time)?.clone()))));
                     out.extend(write(&inner, &once, home));

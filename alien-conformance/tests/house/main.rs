@@ -32,13 +32,19 @@ const CORE: &str = "alien-core";
 const ADAPTERS: [&str; 3] = ["alien-aws", "alien-gcp", "alien-azure"];
 const RELEASE: &str = "alien-release";
 const CLI: &str = "alien-cli";
+/// The libraries whose public items are in no list here.
+const OTHERS: [&str; 2] = ["alien-fleet", "alien-manager"];
 
 #[test]
 fn no_two_files_need_each_other() {
     let mut found = String::new();
-    for source in read_shown().into_iter().chain([read_cli("lib.rs")]) {
-        for circle in circles::circles(&circles::arrows(&source)) {
-            found.push_str(&format!("\n{}/src: a cycle of {circle}\n", source.name));
+    let shown =
+        read_shown().into_iter().chain([read_cli("lib.rs")]).map(|source| (circles::arrows(&source), source.name));
+    // Here a folder's `mod.rs` may have what its files need, beside the names that it re-exports of them.
+    let others = OTHERS.iter().map(|name| (circles::used(&read(name, "lib.rs", &[])), (*name).to_owned()));
+    for (arrows, name) in shown.chain(others) {
+        for circle in circles::circles(&arrows) {
+            found.push_str(&format!("\n{name}/src: a cycle of {circle}\n"));
         }
     }
     assert!(

@@ -6,7 +6,7 @@ use alien_core::{Error, ErrorKind, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Document, Key, Place};
+use super::document::{Document, Key, Place};
 
 /// The documents that a change has locked, and what it has written so far. For stores: load it, call the change, and write
 /// what [`writes`](Self::writes) gives.
