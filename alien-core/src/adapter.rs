@@ -19,7 +19,7 @@ pub use crate::context::DeploymentContext;
 pub use crate::deployment::InFlight;
 pub use crate::engine::Engine;
 pub use crate::error::{ResultExt, causes, chain, or_undo};
-pub use crate::exchange::{Exchange, Exchanges};
+pub use crate::exchange::{Answers, Exchange, Exchanges};
 pub use crate::failed::Failed;
 pub use crate::form_version::FormVersion;
 pub use crate::handle::Mention;

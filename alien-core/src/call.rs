@@ -18,7 +18,7 @@ use crate::cloud::{Cloud, Kinds, Operation, Rows};
 use crate::context::DeploymentContext;
 use crate::deployment::DeploymentId;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
-use crate::exchange::Exchanges;
+use crate::exchange::{Answers, Exchanges};
 use crate::permission::{Grants, Layer, Set, Subject, SubjectType};
 use crate::resource::Resource;
 
@@ -106,6 +106,10 @@ pub struct CallConfig {
     pub retries: Option<Retries>,
     /// Receives every request and its answer.
     pub exchanges: Option<Exchanges>,
+    /// How much longer a denial is tried again, because what was just granted may not be known everywhere yet.
+    pub(crate) propagation: Duration,
+    /// Answers every request in the cloud's place.
+    pub answers: Option<Answers>,
 }
 
 #[cfg(feature = "tokio")]
@@ -119,7 +123,15 @@ impl CallConfig {
     /// Uses this clock and the default [`Retry`], and tells nobody.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, retry: Retry::default(), recorder: None, retries: None, exchanges: None }
+        Self {
+            clock,
+            retry: Retry::default(),
+            recorder: None,
+            retries: None,
+            exchanges: None,
+            propagation: Duration::ZERO,
+            answers: None,
+        }
     }
 
     /// Sets how calls are retried.
@@ -150,6 +162,14 @@ impl CallConfig {
         self.exchanges = Some(exchanges);
         self
     }
+
+    /// Sets a function that answers every request in the cloud's place: then nothing is called, and no credentials are looked for. An
+    /// adapter whose clients take none [refuses](crate::Connection::without_answers) to connect.
+    #[must_use]
+    pub fn with_answers(mut self, answers: Answers) -> Self {
+        self.answers = Some(answers);
+        self
+    }
 }
 
 impl CallConfig {
@@ -168,7 +188,10 @@ impl CallConfig {
     ) -> Result<T> {
         let start = self.clock.now();
         let mut bound = self.retry.first;
+        // Since when something else fails than what propagates.
+        let mut failing = None;
         loop {
+            let begun = self.clock.now();
             let error = match attempt().await {
                 Ok(done) => return Ok(done),
                 Err(error) if !again(&error) => return Err(error),
@@ -177,8 +200,15 @@ impl CallConfig {
             let jittered = bound.min(self.retry.most).mul_f64(fastrand::f64());
             bound = bound.saturating_mul(2);
             let wait = jittered.max(error.retry_after().unwrap_or_default());
-            let spent = Duration::try_from(self.clock.now().duration_since(start)).unwrap_or_default();
-            if spent.saturating_add(wait) >= self.retry.budget.min(error.kind().patience()) {
+            let settles = matches!(error.kind(), ErrorKind::Denied | ErrorKind::Propagating);
+            let (since, budget) = if settles {
+                failing = None;
+                (start, self.retry.budget.saturating_add(self.propagation))
+            } else {
+                (*failing.get_or_insert(if self.propagation.is_zero() { start } else { begun }), self.retry.budget)
+            };
+            let spent = Duration::try_from(self.clock.now().duration_since(since)).unwrap_or_default();
+            if spent.saturating_add(wait) >= budget.min(error.kind().patience()) {
                 return Err(error);
             }
             tracing::debug!(after = ?error.kind(), request = error.request_id(), ?wait, "trying again");

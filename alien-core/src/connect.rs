@@ -201,6 +201,16 @@ impl Connection {
             .into())
     }
 
+    /// Refuses [`CallConfig::answers`]: for an adapter whose clients take none, so that nothing is called in their place.
+    ///
+    /// # Errors
+    ///
+    /// [`Input`](crate::ErrorKind::Input) if there are some.
+    pub fn without_answers(&self) -> Result<()> {
+        let what = "requests to this cloud cannot be answered by a recording: its clients take no recorded answers";
+        if self.calls.answers.is_some() { Err(Error::new(ErrorKind::Input, what)) } else { Ok(()) }
+    }
+
     /// The value of an option.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -191,8 +191,8 @@ impl Error {
 
     /// Sets the operation, as the cloud's API reference names it, unless one is set already.
     #[must_use]
-    pub fn in_operation(mut self, operation: &'static str) -> Self {
-        self.0.operation.get_or_insert(Cow::Borrowed(operation));
+    pub fn in_operation(mut self, operation: impl Into<Cow<'static, str>>) -> Self {
+        self.0.operation.get_or_insert_with(|| operation.into());
         self
     }
 

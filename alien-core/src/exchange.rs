@@ -1,10 +1,13 @@
 //! A request to a cloud and its answer, as recordings hold them: without secrets.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::error::Result;
 
 /// A request to a cloud, and all of its answer, without secrets: a line of a recording.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +36,11 @@ pub struct Exchange {
 
 /// A function that receives every request and its answer, where a cloud's client shows them.
 pub type Exchanges = Arc<dyn Fn(&Exchange) + Send + Sync>;
+
+/// A function that answers every request in the cloud's place, so that nothing is called: a recording, played again.
+///
+/// It is given a request without its answer and without secrets, and gives it back with its answer.
+pub type Answers = Arc<dyn Fn(Exchange) -> Pin<Box<dyn Future<Output = Result<Exchange>> + Send>> + Send + Sync>;
 
 /// The longest body that is kept, in bytes. A longer one is code.
 const LONGEST: usize = 1 << 20;
@@ -112,6 +120,16 @@ impl Exchange {
         body: &[u8],
     ) -> Self {
         Self { status, answered: described(headers), answer: shown(body), ..self }
+    }
+
+    /// The body of the answer, as it goes over the wire.
+    #[must_use]
+    pub fn answer_body(&self) -> Vec<u8> {
+        match &self.answer {
+            Value::Null => Vec::new(),
+            Value::String(text) => text.clone().into_bytes(),
+            json => json.to_string().into_bytes(),
+        }
     }
 }
 

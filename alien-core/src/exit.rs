@@ -116,6 +116,24 @@ impl Exit {
         }
     }
 
+    /// These codes with what each says, for below a help text: no line is longer than 80 characters.
+    #[must_use]
+    pub fn help(these: impl IntoIterator<Item = Self>) -> String {
+        let mut text = "Exit codes:".to_owned();
+        for exit in these {
+            let mut line = format!("  {:<4}", exit.code());
+            for word in exit.describe().split(' ') {
+                if line.len() + 1 + word.len() > 80 {
+                    text.push_str(&format!("\n{line}"));
+                    line = " ".repeat(6);
+                }
+                line.push_str(&format!(" {word}"));
+            }
+            text.push_str(&format!("\n{line}"));
+        }
+        text
+    }
+
     /// How a program ends because of this error.
     #[must_use]
     pub fn of(error: &Error) -> Self {
@@ -170,5 +188,17 @@ mod tests {
         });
         assert_eq!(rows, listed, "the table of docs/errors.md");
         assert!(Exit::ALL.is_sorted_by(|a, b| a.code() < b.code()));
+    }
+
+    #[test]
+    fn the_help_has_every_code_with_its_words_within_80_columns() {
+        let help = Exit::help(Exit::ALL);
+        let words = Exit::ALL.map(|exit| format!("{} {}", exit.code(), exit.describe())).join(" ");
+        assert_eq!(help.split_whitespace().skip(2).collect::<Vec<_>>().join(" "), words);
+        assert!(help.lines().all(|line| line.len() <= 80), "{help}");
+        assert!(
+            help.contains("\n  1    a defect of") && help.contains("\n       could not be written\n  2    the"),
+            "{help}"
+        );
     }
 }

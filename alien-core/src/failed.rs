@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
+use crate::printable::printable;
 use crate::problem::Problem;
 
 /// What `--json` prints where there is no result.
@@ -49,6 +50,22 @@ impl Failed {
         let (kind, operation, resource, request_id) = (None, None, None, None);
         let (code, problems) = (exit.code(), Vec::new());
         Self { error: Told { exit, code, message, kind, operation, resource, request_id, problems } }
+    }
+
+    /// The failure of a program that ends because of this error.
+    #[must_use]
+    pub fn of(error: &Error) -> Self {
+        let first = error.problems().iter().find(|problem| problem.is_error());
+        let message = first.map_or_else(|| error.to_string(), ToString::to_string);
+        Self::new(Exit::of(error), &message).caused_by(error)
+    }
+
+    /// The failure as indented JSON, with a line's end. What a terminal would obey is written out.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Texts and numbers have a JSON form.
+        let json = serde_json::to_string_pretty(self).unwrap_or_default();
+        printable(&format!("{json}\n")).into_owned()
     }
 
     /// Adds what an error says beside its message, and its problems.

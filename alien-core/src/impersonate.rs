@@ -513,15 +513,17 @@ impl<C: Documented<Kinds: Operated<C, A::Clients>>, A: Assume<C>> Impersonate fo
         let grants = deployment.permissions().management.clone();
         let mut request = AssumeRequest { deployment, grants, narrowed: false, proof: Proof::Expected };
         // Just after the set-up a denial may only mean that what was granted has not propagated yet.
+        let settles = |error: &Error| matches!(error.kind(), ErrorKind::Denied | ErrorKind::Propagating);
         let propagates = |error: &Error| passes(error) || error.kind() == ErrorKind::Denied;
         let mut config = self.config.clone();
-        config.retry.budget = config.retry.budget.saturating_add(self.assume.propagation());
+        config.propagation = self.assume.propagation();
         let assumed = self.enter(&request, &config, propagates).await;
         let assumed = assumed.map_err(|error| self.revoked(error, &request.deployment))?;
         let gate = Gate::new(Arc::clone(&request.deployment), request.grants.clone(), self.config.clone());
         let session = Session::new(self.serial.fetch_add(1, Ordering::Relaxed), Arc::new(assumed), gate);
         for resource in request.deployment.stack().resources() {
-            config.attempts(propagates, || session.heartbeat(resource.id())).await?;
+            // What else passes was tried again by the call itself.
+            config.attempts(settles, || session.heartbeat(resource.id())).await?;
         }
         for proof in self.assume.wrong_proofs() {
             request.proof = *proof;

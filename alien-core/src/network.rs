@@ -57,7 +57,7 @@ impl Peer<'_> {
             Fault::Other => {
                 // What the layers above say of it is that they have failed.
                 let why = causes(error).last().unwrap_or(error);
-                Error::new(ErrorKind::Unavailable, format!("cannot reach {at}: {why}"))
+                Error::new(ErrorKind::Unavailable, format!("cannot reach {at}: {why}")).because(LATER)
             }
         }
     }
@@ -80,7 +80,7 @@ impl Peer<'_> {
     /// The error if there was no answer in time.
     #[must_use]
     pub fn late(&self) -> Error {
-        Error::new(ErrorKind::Unavailable, format!("{} did not answer in time", self.at()))
+        Error::new(ErrorKind::Unavailable, format!("{} did not answer in time", self.at())).because(LATER)
     }
 
     /// The error of an answer that is not in the service's own words: something on the way answered, or something else is there. What it
@@ -98,6 +98,16 @@ impl Peer<'_> {
             200..=299 | 408 | 500.. => Error::new(ErrorKind::Unavailable, what).because(ANSWERED_BY_OTHERS),
             _ => self.unreachable(&what, ANSWERED_BY_OTHERS),
         }
+    }
+
+    /// Says whose fault it is, where the service itself says that it failed: its own words name nobody.
+    #[must_use]
+    pub fn at_fault(&self, said: Error) -> Error {
+        if said.kind() != ErrorKind::Unavailable {
+            return said;
+        }
+        let help = format!("that is what {} says of itself: try again later", self.at());
+        said.because(help)
     }
 
     /// The error of an answer of more than [`LARGEST_ANSWER`].
@@ -119,6 +129,8 @@ impl Peer<'_> {
         Error::new(ErrorKind::Unreachable, what).because(help)
     }
 }
+
+const LATER: &str = "check the address, and what your network lets pass, or try again later";
 
 const ANSWERED_BY_OTHERS: &str = "something else answers there, as a proxy, a firewall or a sign-in page: check the address, and what your network lets pass";
 
@@ -272,10 +284,15 @@ mod tests {
         let (kind, words) = told(refused);
         assert_eq!(
             (kind, &*words),
-            (ErrorKind::Unavailable, "cannot reach Cumulus at `sts.example`: connection refused")
+            (
+                ErrorKind::Unavailable,
+                "cannot reach Cumulus at `sts.example`: connection refused; check the address, and what your network lets pass, or \
+                 try again later"
+            )
         );
         let (kind, words) = told(io::Error::from(io::ErrorKind::TimedOut));
-        assert_eq!((kind, &*words), (ErrorKind::Unavailable, "Cumulus at `sts.example` did not answer in time"));
+        assert_eq!(kind, ErrorKind::Unavailable);
+        assert!(words.starts_with("Cumulus at `sts.example` did not answer in time; check the address"), "{words}");
 
         let told =
             |kind: io::ErrorKind| PEER.unreached(&Wrapped(Box::new(io::Error::from(kind)))).map(|error| error.kind());
@@ -299,6 +316,13 @@ mod tests {
             assert_eq!(error.kind(), kind, "{status}");
             assert!(error.to_string().contains("`sts.example`"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_fault_of_its_own_is_told_with_who_has_it() {
+        let told = |kind| PEER.at_fault(Error::new(kind, "it fails (X)")).to_string();
+        let words = "it fails (X); that is what Cumulus at `sts.example` says of itself: try again later";
+        assert_eq!((&*told(ErrorKind::Unavailable), &*told(ErrorKind::Denied)), (words, "it fails (X)"));
     }
 
     #[test]

@@ -155,6 +155,14 @@ pub enum Step {
         /// When the agent must have reported again.
         until: Timestamp,
     },
+    /// The agent to which it was handed, and which has begun, is back after it was silent for too long. Nobody has begun anything since, so
+    /// it goes on, as after [`Hand`](Self::Hand).
+    Back {
+        /// The agent.
+        owner: RunId,
+        /// When the agent must have reported again.
+        until: Timestamp,
+    },
     /// It is about to make its first call.
     Send,
     /// It has ended.

@@ -79,7 +79,8 @@
 //! * A worker asks twice before its first call, by [`Step::Begin`] and [`Step::Send`]: a pause, a halt, a newer release or a
 //!   hold that came meanwhile takes the deployment from it.
 //! * A deployment that pulls its releases is handed to the customer's agent by [`Step::Hand`], and nobody waits for it: its lease ends
-//!   when the agent has been silent for too long. Then it is unreachable.
+//!   when the agent has been silent for too long. Then it is unreachable. If it had begun and comes back before anything else is begun, it
+//!   goes on by [`Step::Back`], and how it ended counts.
 //! * An update whose worker did not come back is uncertain: it is looked at and repeated.
 //! * Only what is sick after the update and was not before counts. The manager's own faults never do, and who is
 //!   unreachable is counted apart.

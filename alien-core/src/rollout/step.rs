@@ -119,7 +119,7 @@ fn claim(head: &Head, row: &mut Row, deployment: DeploymentId, owner: &RunId, no
 }
 
 fn work(head: &Head, row: &mut Row, step: &Step, now: Timestamp) -> Result<(), Refusal> {
-    let lease = row.lease().cloned().ok_or(Refusal::OutOfStep)?;
+    let Some(lease) = row.lease().cloned() else { return late(head, row, step, now) };
     match (step, &mut row.stage) {
         (Step::Renew, Stage::Claimed(lease) | Stage::Begun(lease) | Stage::Updating(lease)) => {
             lease.until = lease.until.max(later(now, head.options().lease));
@@ -161,6 +161,25 @@ fn work(head: &Head, row: &mut Row, step: &Step, now: Timestamp) -> Result<(), R
         _ => return Err(Refusal::OutOfStep),
     }
     Ok(())
+}
+
+/// Whoever has begun was silent for too long, and nothing was begun since: what it says of its own attempt still counts.
+fn late(head: &Head, row: &mut Row, step: &Step, now: Timestamp) -> Result<(), Refusal> {
+    let is_silent = row.uncertain && row.waits().is_some_and(Why::is_blind);
+    if !is_silent || owed(head, row) != Some(row.pass) || closes(head, row, now).is_some() {
+        return Err(Refusal::OutOfStep);
+    }
+    match step {
+        Step::Back { owner, until } => {
+            if let Some(why) = room(head, row) {
+                return Err(Refusal::Waits(why));
+            }
+            row.stage = Stage::Updating(Lease { owner: owner.clone(), until: *until, handed: true });
+            Ok(())
+        }
+        Step::End(ended) => end(head, row, ended, true, now),
+        _ => Err(Refusal::OutOfStep),
+    }
 }
 
 /// Looks again whether a worker may do what it claimed. If not, it has lost the deployment.

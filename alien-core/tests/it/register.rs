@@ -147,6 +147,20 @@ async fn what_was_just_granted_is_waited_for_when_a_record_is_registered() {
     assert_eq!((error.kind(), error.resource()), (ErrorKind::Denied, Some("jobs")), "{error}");
 }
 
+/// What was granted may take minutes to be known. A cloud that does not answer is no sign of that.
+#[tokio::test(start_paused = true)]
+async fn a_cloud_that_does_not_answer_is_not_waited_for_as_what_was_just_granted() {
+    for (kind, seconds) in [(ErrorKind::Unavailable, 60..=120), (ErrorKind::Unreachable, 0..=5)] {
+        let world = InProcess::new();
+        let (case, deployment) = deployed(&world).await;
+        let vendor = Impersonator::<Memory, _>::new(Shut(Arc::default(), kind), world.calling());
+        let start = tokio::time::Instant::now();
+        let error = vendor.register(&case.invitation, &deployment).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(seconds.contains(&start.elapsed().as_secs()), "{kind:?}: {:?}", start.elapsed());
+    }
+}
+
 /// An update has several calls, and nobody knows which of them were done: it is not begun again with another session.
 #[tokio::test(start_paused = true)]
 async fn an_update_that_is_refused_midway_is_not_begun_again() {

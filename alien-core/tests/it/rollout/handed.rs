@@ -56,19 +56,95 @@ fn an_agent_that_is_silent_before_it_began_is_unreachable_and_was_not_tried() {
     assert_eq!(fleet.rollout.head().waves()[0].bad, 0, "silence says nothing of the release");
 }
 
-#[test]
-fn an_agent_that_falls_silent_while_it_updates_is_unreachable_and_the_attempt_uncertain() {
+/// A fleet whose deployment 0 was begun by its agent, which then fell silent.
+fn silent() -> Fleet {
     let mut fleet = handed(15);
     fleet.work(0, Step::Send);
     fleet.wait(minutes(15));
     fleet.told(&Event::Expire { deployment: super::fleet::id(0), fence: fleet.row(0).fence() });
     assert!(fleet.row(0).is_uncertain() && matches!(fleet.why(0), Some(Why::Unreachable(_))));
+    fleet
+}
+
+fn back(fleet: &Fleet) -> Step {
+    Step::Back { owner: "agent".parse().unwrap(), until: fleet.now + SignedDuration::from_mins(15) }
+}
+
+#[test]
+fn an_agent_that_falls_silent_while_it_updates_is_unreachable_and_the_attempt_uncertain() {
+    let mut fleet = silent();
     // What it says of the attempt is late, once another has begun.
     let late = fleet.work_of(0, Step::End(Ended::Done));
-    assert_eq!(fleet.refused(&late), Refusal::OutOfStep);
     fleet.wait(minutes(1));
     assert!(fleet.claim(0).is_uncertain);
     assert_eq!(fleet.refused(&late), Refusal::Late);
+}
+
+#[test]
+fn an_agent_that_is_back_before_another_attempt_goes_on_and_its_outcome_counts() {
+    let mut fleet = silent();
+    let step = back(&fleet);
+    fleet.work(0, step);
+    assert!(fleet.row(0).lease().unwrap().handed && matches!(fleet.row(0).stage(), Stage::Updating(_)));
+    assert_eq!(fleet.rollout.head().waves()[0].unreachable, 0);
+    hand(&mut fleet, 15);
+    fleet.work(0, Step::End(Ended::Done));
+    fleet.bake(0, 2);
+    assert_eq!(fleet.row(0).outcome(), Some(&Outcome::Good));
+
+    let mut fleet = silent();
+    fleet.work(0, Step::End(Ended::Done));
+    fleet.bake(0, 2);
+    assert_eq!(fleet.row(0).outcome(), Some(&Outcome::Good));
+
+    let mut fleet = silent();
+    fleet.work(0, Step::End(Ended::Failed(super::fleet::ill("api"))));
+    assert!(matches!(fleet.row(0).outcome(), Some(Outcome::Bad(Why::Failed(_)))));
+}
+
+/// Nor in a pause: what was begun before it is ended.
+#[test]
+fn an_agent_that_is_back_in_a_pause_ends_what_it_began() {
+    let mut fleet = silent();
+    fleet.pause();
+    let step = back(&fleet);
+    fleet.work(0, step);
+    fleet.work(0, Step::End(Ended::Done));
+    assert!(matches!(fleet.row(0).stage(), Stage::Baking { .. }));
+}
+
+#[test]
+fn an_agent_that_is_back_too_late_or_had_not_begun_is_refused() {
+    let refused = |mut fleet: Fleet, what: &str| {
+        for step in [back(&fleet), Step::End(Ended::Done)] {
+            assert_eq!(fleet.refused(&fleet.work_of(0, step)), Refusal::OutOfStep, "{what}");
+        }
+    };
+    let mut fleet = silent();
+    fleet.told(&Event::Supersede { by: 5.into() });
+    refused(fleet, "a newer release takes its place");
+    let mut fleet = silent();
+    fleet.told(&Event::Cancel);
+    refused(fleet, "it was cancelled");
+    let mut fleet = silent();
+    fleet.told(&Event::Revert(Scope::All));
+    refused(fleet, "it is reverted");
+    let mut fleet = handed(15);
+    fleet.wait(minutes(15));
+    fleet.told(&Event::Expire { deployment: super::fleet::id(0), fence: fleet.row(0).fence() });
+    refused(fleet, "it had not begun");
+    // Where there is no room it waits for it, and its outcome counts all the same.
+    let plan = Plan::builder().parallel(1).retry(minutes(1), 2).pause_at_unreachable(100).build().unwrap();
+    let mut fleet = Fleet::started(&plan, members(2));
+    fleet.claim(0);
+    fleet.work(0, begin());
+    hand(&mut fleet, 15);
+    fleet.work(0, Step::Send);
+    fleet.wait(minutes(15));
+    fleet.told(&Event::Expire { deployment: super::fleet::id(0), fence: fleet.row(0).fence() });
+    fleet.claim(1);
+    assert_eq!(fleet.refused(&fleet.work_of(0, back(&fleet))), Refusal::Waits(Why::Parallel));
+    fleet.work(0, Step::End(Ended::Done));
 }
 
 #[test]

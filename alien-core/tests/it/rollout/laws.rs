@@ -241,7 +241,11 @@ fn the_row_follows(
         assert!(!is_claimed(old) && matches!(new.stage(), Stage::Claimed(_)), "one claims at a time: {}", seen());
         assert_eq!(new.fence(), old.fence() + 1, "{}", seen());
     }
-    if rank(new) > rank(old) {
+    if matches!(event, Event::Work { step: Step::Back { .. }, .. }) {
+        let is_silent = matches!(old.stage(), Stage::Waiting { why: Some(Why::Unreachable(_)), .. });
+        assert!(is_silent && old.is_uncertain() && old.pass() == new.pass(), "who is back had begun: {}", seen());
+        assert!(!is_final(head.phase()), "nothing newer was ordered: {}", seen());
+    } else if rank(new) > rank(old) {
         assert_eq!(rank(new), rank(old) + 1, "{}", seen());
         assert!(head.paused().is_none(), "nothing is begun in a pause: {}", seen());
         let may = match old.outcome() {

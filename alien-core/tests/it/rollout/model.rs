@@ -49,7 +49,8 @@ fn events(fleet: &Fleet) -> Vec<Event> {
         let late = fence.saturating_sub(1);
         match row.stage() {
             Stage::Waiting { .. } | Stage::Settled => {
-                events.extend([work(fence, Step::Send), work(fence, Step::End(Ended::Done))]);
+                events.extend([work(fence, Step::Send), work(fence, Step::End(Ended::Done)), work(fence, back(fleet))]);
+                events.push(work(fence, Step::End(Ended::Failed(ill("api")))));
             }
             Stage::Claimed(_) => events.extend([
                 Event::Claim { deployment, fence: late, owner: "two".parse().unwrap() },
@@ -64,6 +65,7 @@ fn events(fleet: &Fleet) -> Vec<Event> {
             }
             Stage::Updating(_) => events.extend([
                 work(fence, hand(fleet)),
+                work(fence, back(fleet)),
                 work(fence, Step::End(Ended::Done)),
                 work(fence, Step::End(Ended::Failed(ill("api")))),
                 work(fence, Step::End(Ended::Uncertain)),
@@ -87,6 +89,11 @@ fn events(fleet: &Fleet) -> Vec<Event> {
 /// The deployment's agent has it.
 fn hand(fleet: &Fleet) -> Step {
     Step::Hand { until: fleet.now + SignedDuration::from_mins(5) }
+}
+
+/// Its agent is back.
+fn back(fleet: &Fleet) -> Step {
+    Step::Back { owner: "agent".parse().unwrap(), until: fleet.now + SignedDuration::from_mins(5) }
 }
 
 fn waits() -> Ended {
@@ -185,6 +192,9 @@ fn every_order_of_events_of_a_deployment_that_its_agent_has_keeps_the_laws() {
     fleet.work(0, Step::Send);
     let (states, _) = explore(&fleet, DEPTH);
     assert!(states > 100, "{states} states");
+    fleet.wait(minutes(6));
+    fleet.told(&Event::Expire { deployment: id(0), fence: fleet.row(0).fence() });
+    explore(&fleet, DEPTH);
 }
 
 #[test]

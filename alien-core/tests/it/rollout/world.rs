@@ -86,6 +86,18 @@ impl World {
             12..20 => self.do_what_is_due(worker, whom),
             // It crashes, and forgets what it had.
             20 => self.jobs[worker] = None,
+            30 => {
+                // An agent that was silent, if there was one.
+                let deployment = self.any(whom);
+                let (fence, until) =
+                    (self.fleet.rollout.rows()[&deployment].fence(), self.fleet.now + SignedDuration::from_mins(5));
+                let step = if whom < 128 {
+                    Step::Back { owner: "agent".parse().unwrap(), until }
+                } else {
+                    Step::End(Ended::Done)
+                };
+                self.send(Event::Work { deployment, fence, step });
+            }
             21..23 => {
                 if let Some(late) = self.history.iter().rev().nth(whom.into()).cloned() {
                     self.fleet.send(&late);
