@@ -136,6 +136,7 @@ impl Config {
     /// [`ErrorKind::Input`](alien_core::ErrorKind::Input) for an address that is none.
     pub async fn connected(connection: &Connection) -> Result<Self> {
         let url = connection.endpoint_url()?;
+        connection.without_answers()?;
         let found = match connection.get(PROFILE.name) {
             Some(name) => Self::of_profile(name).await,
             None => Self::found().await,

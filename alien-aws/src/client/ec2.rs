@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use alien_core::adapter::{ATTEMPT, chain};
+use alien_core::adapter::{ATTEMPT, Peer, chain};
 use alien_core::{Error, ErrorKind, Result};
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Or
 use aws_smithy_types::body::SdkBody;
 
 use super::error::{AWS, answer, unanswered, unsigned};
-use super::http::limits;
+use super::http::{host, limits};
 
 const VERSION: &str = "2016-11-15";
 const CONTENT_TYPE: &str = "content-type";
@@ -107,7 +107,8 @@ impl Ec2 {
         if (200..300).contains(&status) {
             return Element::parse(&body);
         }
-        Err(refusal(status, &body).with_retry_after(wait))
+        let host = host(&uri);
+        Err(refusal(status, &body, Peer { host: Some(&host), ..AWS }).with_retry_after(wait))
     }
 
     async fn signed(&self, region: &str, uri: &str, body: String) -> Result<Signed> {
@@ -178,11 +179,11 @@ fn push_encoded(text: &mut String, plain: &str) {
 }
 
 /// Reads an error response: code and message from `Response/Errors/Error`, and the request's id.
-fn refusal(status: u16, body: &str) -> Error {
-    let Ok(said) = Element::parse(body) else { return answer(status, "", "") };
+fn refusal(status: u16, body: &str, peer: Peer<'_>) -> Error {
+    let Ok(said) = Element::parse(body) else { return peer.not_its_own(status) };
     let code = said.text("Errors/Error/Code").unwrap_or_default();
     let message = said.text("Errors/Error/Message").unwrap_or_default();
-    answer(status, code, message).with_request_id(said.text("RequestID"))
+    peer.at_fault(answer(status, code, message)).with_request_id(said.text("RequestID"))
 }
 
 /// An element of an XML response.
@@ -255,9 +256,9 @@ mod tests {
     fn a_refusal_says_code_message_and_request() {
         let xml = "<Response><Errors><Error><Code>InvalidVpcID.NotFound</Code><Message>no vpc</Message></Error>\
                    </Errors><RequestID>r-1</RequestID></Response>";
-        let error = refusal(400, xml);
+        let error = refusal(400, xml, AWS);
         assert_eq!((error.kind(), error.request_id()), (ErrorKind::NotFound, Some("r-1")));
         assert_eq!(error.message(), "no vpc (InvalidVpcID.NotFound)");
-        assert_eq!(refusal(502, "<html>").kind(), ErrorKind::Unavailable);
+        assert_eq!(refusal(502, "<html>", AWS).kind(), ErrorKind::Unavailable);
     }
 }

@@ -21,7 +21,7 @@ where
     let id = error.request_id().map(str::to_owned);
     let made = match &error {
         // The SDK reports a response that it cannot parse as a service error, whatever its status.
-        SdkError::ServiceError(service) if service.raw().status().is_success() => unreadable(),
+        SdkError::ServiceError(service) if service.raw().status().is_success() => not_its_own(service.raw()),
         SdkError::ServiceError(service) => {
             let response = service.raw();
             let header = response.headers().get("retry-after").and_then(|value| value.parse().ok());
@@ -29,7 +29,10 @@ where
             let message = service.err().message().unwrap_or_default();
             let made = match code {
                 "" => not_its_own(response),
-                code => answer(response.status().as_u16(), code, message),
+                code => {
+                    let peer = Peer { host: answered_by(response), ..AWS };
+                    peer.at_fault(answer(response.status().as_u16(), code, message))
+                }
             };
             made.with_retry_after(header.map(Duration::from_secs))
         }
@@ -47,16 +50,12 @@ where
         SdkError::TimeoutError(_) => AWS.late(),
         SdkError::DispatchFailure(failure) => dispatch(failure.as_connector_error()),
         SdkError::ResponseError(unread) if unread.raw().status().is_success() => {
-            Error::among(error).cloned().unwrap_or_else(unreadable)
+            // The request may have taken effect.
+            Error::among(error).cloned().unwrap_or_else(|| not_its_own(unread.raw()))
         }
         SdkError::ResponseError(unread) => not_its_own(unread.raw()),
         _ => Error::new(ErrorKind::Internal, chain(error)),
     }
-}
-
-/// A success whose body cannot be parsed: the request may have taken effect.
-fn unreadable() -> Error {
-    Error::new(ErrorKind::Unavailable, "cannot read the answer of AWS")
 }
 
 /// Converts an error of a call on a function that exists: a conflict then means that another change is in progress
@@ -81,7 +80,7 @@ pub(super) const AWS: Peer<'_> = Peer { service: "AWS", host: None };
 /// Converts a failure before anything was sent: there are no credentials, or AWS cannot be reached.
 fn dispatch(error: Option<&ConnectorError>) -> Error {
     match error {
-        None => Error::new(ErrorKind::Unavailable, "cannot reach AWS"),
+        None => AWS.late(),
         Some(error) if error.is_io() || error.is_timeout() => unsigned(error).unwrap_or_else(|| AWS.unanswered(error)),
         Some(error) => unsigned(error).or_else(|| AWS.unreached(error)).unwrap_or_else(|| uncallable(error)),
     }
@@ -167,16 +166,24 @@ fn skewed(code: &str, message: &str) -> bool {
 /// A code that is not here keeps its words: the message of the service, and the code.
 fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
     // An identity that was just created is rejected as if it were invalid, until it has propagated
-    // (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html>).
+    // (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>). No page has the
+    // words; each has its own source.
     let settling = [
+        // <https://github.com/hashicorp/terraform-provider-aws/issues/14285>
         ("InvalidParameterValueException", "cannot be assumed"),
-        // A queue's new attributes take up to a minute to propagate.
+        // A queue's new attributes take up to a minute to propagate
+        // (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).
         ("InvalidParameterValueException", "Queue visibility timeout"),
+        // <https://github.com/aws/containers-roadmap/issues/2614>
         ("InvalidParameterException", "Unable to assume the service linked role"),
+        // <https://github.com/hashicorp/terraform-provider-aws/pull/12436>
         ("MalformedPolicyDocument", "Invalid principal"),
+        // The page of the consistency alone: no account of these words is known.
         ("ClientException", "Unable to assume role"),
+        // As a queue's attributes.
         ("InvalidParameterValue", "Dead letter target does not exist"),
-        // Lambda checks that a function's role has the permissions that its network and its triggers need.
+        // Lambda checks that a function's role has the permissions that its network and its triggers need
+        // (<https://github.com/hashicorp/terraform/pull/15067>, <https://github.com/hashicorp/terraform-provider-aws/issues/8248>).
         ("InvalidParameterValueException", "execution role does not have permissions"),
     ];
     if settling.iter().any(|(known, words)| *known == code && message.contains(words)) {

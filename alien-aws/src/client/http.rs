@@ -8,6 +8,7 @@ use std::{env, fmt};
 use alien_core::adapter::{CONNECT, Exchange, Exchanges, LARGEST_ANSWER, LARGEST_TEXT, Peer, is_page, read_bytes};
 use alien_core::{Error, ErrorKind};
 use aws_config::timeout::TimeoutConfig;
+use aws_sdk_iam::config::{AsyncSleep as _, SharedAsyncSleep, Sleep};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
@@ -23,7 +24,9 @@ use aws_smithy_runtime_api::client::runtime_components::{RuntimeComponents, Runt
 use aws_smithy_runtime_api::http::Headers;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use futures_util::future::{self, Either};
+use futures_util::stream::{self, Stream, StreamExt as _};
+use http_body_util::{BodyExt as _, BodyStream, LengthLimitError, Limited, StreamBody};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -110,7 +113,11 @@ struct CheckedClient(Result<SharedHttpClient, Error>);
 impl HttpClient for CheckedClient {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let inner = self.0.as_ref().map(|client| client.http_connector(settings, components)).map_err(Clone::clone);
-        SharedHttpConnector::new(CheckedConnector(inner))
+        SharedHttpConnector::new(CheckedConnector {
+            inner,
+            patience: settings.read_timeout(),
+            sleep: components.sleep_impl(),
+        })
     }
 
     fn validate_base_client_config(
@@ -130,7 +137,12 @@ impl HttpClient for CheckedClient {
     }
 }
 
-struct CheckedConnector(Result<SharedHttpConnector, Error>);
+struct CheckedConnector {
+    inner: Result<SharedHttpConnector, Error>,
+    /// How long the beginning of an answer may take, and then the rest of it.
+    patience: Option<Duration>,
+    sleep: Option<SharedAsyncSleep>,
+}
 
 impl fmt::Debug for CheckedConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -140,16 +152,18 @@ impl fmt::Debug for CheckedConnector {
 
 impl HttpConnector for CheckedConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let inner = match &self.0 {
+        let inner = match &self.inner {
             Ok(inner) => inner,
             Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.clone().into()))),
         };
         let host = host(request.uri());
         let sent = inner.call(request);
+        // From here on: the limit of the SDK comes a little later, and its error does not say whom it waited for.
+        let late = self.sleep.as_ref().zip(self.patience).map(|(clock, patience)| clock.sleep(patience + MARGIN));
         HttpConnectorFuture::new(async move {
             let peer = Peer { service: "AWS", host: Some(&host) };
             match sent.await {
-                Ok(answer) => its_own(answer, peer).map(|answer| limited(marked(answer, &host), &host)),
+                Ok(answer) => its_own(answer, peer).map(|answer| limited(marked(answer, &host), &host, late)),
                 Err(error) if error.is_timeout() => Err(ConnectorError::timeout(peer.late().into())),
                 Err(error) => Err(ConnectorError::io(peer.unanswered(&error).into())),
             }
@@ -242,7 +256,7 @@ pub(super) fn answered_by(answer: &HttpResponse) -> Option<&str> {
 }
 
 /// The host of an address, with the port that it names.
-fn host(uri: &str) -> String {
+pub(super) fn host(uri: &str) -> String {
     let (_, rest) = uri.split_once("://").unwrap_or(("", uri));
     rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned()
 }
@@ -256,23 +270,49 @@ fn its_own(answer: HttpResponse, peer: Peer<'_>) -> Result<HttpResponse, Connect
     Ok(answer)
 }
 
-/// An answer of which no more is read than any has.
-fn limited(answer: HttpResponse, host: &str) -> HttpResponse {
-    answer.map(|body| {
-        // What is there already is no stream.
-        if body.bytes().is_some() {
-            return body;
+/// How much longer the rest of an answer may take than its beginning.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// An answer of which no more is read than any has, and for no longer than any takes.
+fn limited(mut answer: HttpResponse, host: &str, late: Option<Sleep>) -> HttpResponse {
+    // What is there already is no stream.
+    if answer.body().bytes().is_some() {
+        return answer;
+    }
+    let (host, of_limit) = (host.to_owned(), host.to_owned());
+    let body = std::mem::replace(answer.body_mut(), SdkBody::taken());
+    let limited = Limited::new(body, LARGEST_ANSWER).map_err(move |error| {
+        if error.is::<LengthLimitError>() {
+            Peer { service: "AWS", host: Some(&of_limit) }.endless().into()
+        } else {
+            error
         }
-        let host = host.to_owned();
-        let limited = Limited::new(body, LARGEST_ANSWER).map_err(move |error| {
-            if error.is::<LengthLimitError>() {
-                Peer { service: "AWS", host: Some(&host) }.endless().into()
-            } else {
-                error
-            }
-        });
-        SdkBody::from_body_1_x(limited)
+    });
+    *answer.body_mut() = match late {
+        Some(late) => SdkBody::from_body_1_x(StreamBody::new(until(late, BodyStream::new(limited), host))),
+        None => SdkBody::from_body_1_x(limited),
+    };
+    answer
+}
+
+/// The parts of a body, until it is late.
+fn until<T>(
+    late: Sleep,
+    parts: impl Stream<Item = Result<T, BoxError>> + Send + Sync,
+    host: String,
+) -> impl Stream<Item = Result<T, BoxError>> + Send + Sync
+where
+    T: Send + Sync,
+{
+    stream::unfold(Some((Box::pin(parts), late, host)), |state| async move {
+        let (mut parts, late, host) = state?;
+        match future::select(parts.next(), late).await {
+            Either::Left((part, late)) => Some((part?, Some((parts, late, host)))),
+            Either::Right(((), _)) => Some((Err(Peer { service: "AWS", host: Some(&host) }.late().into()), None)),
+        }
     })
+    // Whoever reads a body may ask again after its end.
+    .fuse()
 }
 
 #[cfg(test)]
