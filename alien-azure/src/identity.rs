@@ -64,6 +64,8 @@ pub(crate) fn deployment_set() -> &'static [&'static Operation<Scope>] {
         op::LIST_QUEUES,
         op::GET_PERMISSIONS,
         op::GET_PROVIDER,
+        op::GET_ROUTE_TABLE,
+        op::GET_SECURITY_GROUP,
         op::PUT_TAGS,
     ]
 }

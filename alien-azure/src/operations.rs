@@ -193,6 +193,8 @@ alien_core::operations! {
         DELETE_NETWORK = "DELETE virtualNetworks" needs "Microsoft.Network/virtualNetworks/delete" on VirtualNetwork, Delete;
         DELETE_SUBNET = "DELETE virtualNetworks/subnets" needs "Microsoft.Network/virtualNetworks/subnets/delete" on VirtualNetwork, Delete;
         JOIN_SUBNET = "PUT managedEnvironments in a subnet" needs "Microsoft.Network/virtualNetworks/subnets/join/action" on VirtualNetwork, Attach;
+        GET_ROUTE_TABLE = "GET routeTables" needs "Microsoft.Network/routeTables/read" on Subscription, Observe;
+        GET_SECURITY_GROUP = "GET networkSecurityGroups" needs "Microsoft.Network/networkSecurityGroups/read" on Subscription, Observe;
         PEER_NETWORK = "PUT virtualNetworkPeerings" needs "Microsoft.Network/virtualNetworks/virtualNetworkPeerings/write" on VirtualNetwork, Redirect;
     }
 

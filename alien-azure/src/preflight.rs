@@ -14,6 +14,7 @@ use crate::naming::Ids;
 use crate::operations as op;
 use crate::operations::Scope;
 use crate::policy::{Held, covers};
+use crate::resource::network::fit;
 
 pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
     let cx = cx.about(Subject::Deployment);
@@ -23,6 +24,7 @@ pub(crate) async fn look(cx: Context<'_>) -> Result<Vec<Problem>> {
     }
     let mut problems = may_do_all(cx).await?;
     problems.extend(providers(cx).await?);
+    problems.extend(fit::warned(cx).await?);
     Ok(problems)
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use alien_core::adapter::chain;
+use alien_core::adapter::{Answers, chain};
 use alien_core::{CallConfig, Error, ErrorKind, Result};
 use async_trait::async_trait;
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
@@ -16,7 +16,7 @@ use azure_identity::{
     ManagedIdentityCredentialOptions, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 
-use super::transport::{recorded, transport};
+use super::transport::{answered, recorded, transport};
 use super::vendor_token::VendorToken;
 
 /// The addresses of Azure's services, and the transport to them.
@@ -63,6 +63,11 @@ impl Endpoint {
         let base = Url::parse(url).map_err(|error| wrong(format!("`{url}` is not a URL: {error}")))?;
         let inner = transport(reqwest::Client::builder().tls_certs_only(certificates))?;
         Ok(Self { at: Some(url.to_owned()), transport: Arc::new(Emulated { inner, base }) })
+    }
+
+    /// Calls nothing: what answers in the place of Azure, or of the emulator at that address, is given.
+    pub(crate) fn answered(at: Option<&str>, answers: Answers) -> Self {
+        Self { at: at.map(|url| url.trim_end_matches('/').to_owned()), transport: answered(answers) }
     }
 
     /// Azure's own addresses, through a transport of a test.

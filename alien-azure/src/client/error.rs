@@ -54,6 +54,7 @@ pub(super) fn failure(answer: &Answer, host: &str) -> Error {
     if let Some(advice) = codes.iter().find_map(|code| advice(code)) {
         error = error.because(advice);
     }
+    let error = Peer { service: "Azure", host: Some(host) }.at_fault(error);
     error.with_request_id(answer.header("x-ms-request-id"))
 }
 
@@ -168,7 +169,8 @@ pub(crate) fn unsent(error: &azure_core::Error) -> Error {
     }
     if let Some((code, message)) = entra(error) {
         let kind = is_outage(error, &code).unwrap_or(ErrorKind::Credentials);
-        return Error::new(kind, format!("Entra issued no token: {message} ({code})"));
+        let told = Error::new(kind, format!("Entra issued no token: {message} ({code})"));
+        return if is_untimely(&code) { told.because(CLOCK) } else { told };
     }
     if let Some(kind) = is_outage(error, "") {
         let status = issuers_status(error).unwrap_or_default();
@@ -216,6 +218,15 @@ pub(crate) fn is_outage(error: &azure_core::Error, code: &str) -> Option<ErrorKi
         _ => None,
     }
 }
+
+/// Whether Entra refused the token that was shown to it for its time alone.
+/// <https://login.microsoftonline.com/error?code=700024>
+pub(crate) fn is_untimely(code: &str) -> bool {
+    matches!(code.trim_start_matches("AADSTS"), "700024" | "500133")
+}
+
+/// What to do about a token that is not valid now.
+pub(crate) const CLOCK: &str = "it has expired, or is not valid yet: get a new one, and set the clock of this machine and of the one that issues it";
 
 /// The status with which a service that issues tokens refused one.
 pub(crate) fn issuers_status(error: &azure_core::Error) -> Option<u16> {
@@ -325,6 +336,28 @@ mod tests {
         let kind = CoreKind::HttpResponse { status: status.into(), error_code, raw_response: None };
         let inner = azure_core::Error::with_message(kind, words.to_owned());
         unsent(&azure_core::Error::with_error(CoreKind::Credential, inner, "it failed")).kind()
+    }
+
+    /// <https://github.com/Azure/azure-workload-identity/issues/693>
+    #[test]
+    fn a_token_that_is_refused_for_its_time_is_told_with_the_clock() {
+        let told = |code: &str| {
+            let kind =
+                CoreKind::HttpResponse { status: 401.into(), error_code: Some(code.to_owned()), raw_response: None };
+            let words = format!("AADSTS{code}: Client assertion is not within its valid time range. Current time: x");
+            unsent(&azure_core::Error::with_error(
+                CoreKind::Credential,
+                azure_core::Error::with_message(kind, words),
+                "x",
+            ))
+        };
+        for code in ["700024", "500133"] {
+            let told = told(code);
+            assert_eq!(told.kind(), ErrorKind::Credentials, "{told}");
+            assert!(told.to_string().contains(code) && told.to_string().contains("set the clock"), "{told}");
+        }
+        // By the code, whatever the words are.
+        assert!(!told("7000215").to_string().contains("clock"), "{}", told("7000215"));
     }
 
     #[test]

@@ -29,7 +29,7 @@ use crate::Azure;
 pub(crate) use answer::Answer;
 pub use credentials::{Config, Endpoint};
 use error::failure;
-pub(crate) use error::{entra, is_outage, issuers_status, issuers_words, unsent};
+pub(crate) use error::{CLOCK, entra, is_outage, is_untimely, issuers_status, issuers_words, unsent};
 pub use vendor_token::VendorToken;
 
 /// The scope of tokens for Resource Manager.

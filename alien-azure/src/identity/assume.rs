@@ -20,7 +20,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use crate::client::{
-    ARM, Clients, Config, Endpoint, VendorToken, entra, is_outage, issuers_status, issuers_words, unsent,
+    ARM, CLOCK, Clients, Config, Endpoint, VendorToken, entra, is_outage, is_untimely, issuers_status, issuers_words,
+    unsent,
 };
 use crate::target::{Issuer, Subject};
 use crate::{AUDIENCE, Azure};
@@ -333,9 +334,7 @@ fn refusal(error: &azure_core::Error, shown: Option<&Claims>, deployment: &Deplo
         "70025" | "70021" | "700211" | "700212" | "700213" | "7002138" | "700016" => {
             wrong(&format!("the vendor's token does not match: {}", differences.join("; ")))
         }
-        "700024" => {
-            wrong("the vendor's token is not valid at this time: it has expired, or is not valid yet; get a new one")
-        }
+        _ if is_untimely(&code) => wrong("the vendor's token is not valid at this time").because(CLOCK),
         "50166" => {
             let issuer = trusted(deployment);
             wrong(&format!(

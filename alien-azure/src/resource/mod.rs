@@ -4,6 +4,6 @@ pub(crate) mod compute;
 mod container;
 mod function;
 mod kv;
-mod network;
+pub(crate) mod network;
 pub(crate) mod queue;
 mod storage;

@@ -7,7 +7,10 @@
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
+#[cfg(feature = "client")]
+pub(crate) mod fit;
 
+use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
 #[cfg(feature = "client")]
@@ -120,15 +123,60 @@ pub(crate) fn subnet(network: &Resource, lifecycle: Lifecycle) -> &str {
     network.existing().and_then(|existing| given_subnet(existing, lifecycle)).unwrap_or(lifecycle.name())
 }
 
-/// Refuses address ranges that Container Apps reserves
+/// The ranges that Container Apps reserves, as their first address and the length of their prefix
 /// (<https://learn.microsoft.com/azure/container-apps/custom-virtual-networks#subnet-address-range-restrictions>).
+const RESERVED: [([u8; 4], u32); 8] = [
+    ([169, 254, 0, 0], 16),
+    ([172, 30, 0, 0], 16),
+    ([172, 31, 0, 0], 16),
+    ([192, 0, 2, 0], 24),
+    ([100, 100, 0, 0], 17),
+    ([100, 100, 128, 0], 19),
+    ([100, 100, 160, 0], 19),
+    ([100, 100, 192, 0], 19),
+];
+
+/// What a range has in common with one that Container Apps reserves.
+fn reserved(range: &str) -> Option<String> {
+    let (address, length) = range.split_once('/')?;
+    let (address, length): (Ipv4Addr, u32) = (address.parse().ok()?, length.parse().ok()?);
+    RESERVED.into_iter().map(|(first, size)| (Ipv4Addr::from(first), size)).find_map(|(first, size)| {
+        // Two ranges overlap if they are the same as far as the longer of them goes.
+        let mask = u32::MAX.checked_shl(32 - length.min(size).min(32)).unwrap_or_default();
+        (u32::from(address) & mask == u32::from(first) & mask).then(|| format!("{first}/{size}"))
+    })
+}
+
+/// Refuses address ranges in which Container Apps reserves some.
 fn check_range(network: &Network, problems: &mut Vec<Problem>) {
-    // A range starts at a multiple of its size, so one that overlaps 172.30.0.0/15 lies within it.
-    if ["172.30.", "172.31."].iter().any(|kept| network.range().starts_with(kept)) {
+    if let Some(kept) = reserved(network.range()) {
         problems.push(Problem::error(
             Rule::Cloud,
             format!("Container Apps reserves addresses of `{}`", network.range()),
-            "choose a range outside of 172.30.0.0/16 and 172.31.0.0/16".to_owned(),
+            format!("choose a range outside of {kept}"),
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_that_overlaps_a_reserved_one_is_told_with_that() {
+        for (range, expected) in [
+            ("10.0.0.0/16", None),
+            ("172.30.4.0/27", Some("172.30.0.0/16")),
+            ("172.16.0.0/12", Some("172.30.0.0/16")),
+            ("192.0.2.128/27", Some("192.0.2.0/24")),
+            ("100.100.100.0/24", Some("100.100.0.0/17")),
+            ("100.100.192.0/27", Some("100.100.192.0/19")),
+            ("100.100.224.0/27", None),
+            ("100.64.0.0/16", None),
+            ("0.0.0.0/0", Some("169.254.0.0/16")),
+            ("fd00::/64", None),
+        ] {
+            assert_eq!(reserved(range).as_deref(), expected, "{range}");
+        }
     }
 }

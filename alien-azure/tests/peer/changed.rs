@@ -146,11 +146,12 @@ pub(crate) async fn a_subnet_that_does_not_fit_is_told_by_the_plan(peer: &Peer) 
     let link =
         json!({ "name": "legionservicelink", "properties": { "linkedResourceType": "Microsoft.App/environments" } });
     let body = json!({ "location": LOCATION, "properties": {
-        "addressSpace": { "addressPrefixes": ["10.80.0.0/16"] },
+        "addressSpace": { "addressPrefixes": ["10.80.0.0/16", "100.100.128.0/19"] },
         "subnets": [
             subnet("fits", "10.80.0.0/27", &apps),
             subnet("small", "10.80.1.0/28", &apps),
             subnet("taken", "10.80.2.0/24", &apps),
+            subnet("reserved", "100.100.130.0/27", &apps),
             with("linked", "10.80.3.0/24", "serviceAssociationLinks", link),
             with("ended", "10.80.4.0/24", "privateEndpoints", json!({ "id": "/theirs/endpoint" })),
             with("addressed", "10.80.5.0/24", "ipConfigurations", json!({ "id": "/theirs/address" })),
@@ -182,6 +183,7 @@ pub(crate) async fn a_subnet_that_does_not_fit_is_told_by_the_plan(peer: &Peer) 
     let case = Case::new(peer, "fits", stack.clone());
     for (subnet, words) in [
         ("small", "its subnet `small` is `10.80.1.0/28`, and Container Apps needs at least 32 addresses, a /27"),
+        ("reserved", "its subnet `reserved` is `100.100.130.0/27`, and Container Apps reserves `100.100.128.0/19`"),
         ("taken", "its subnet `taken` is in use by the environment `theirs`"),
         ("linked", "its subnet `linked` is in use by the service `Microsoft.App/environments`"),
         ("ended", "its subnet `ended` is in use by the private endpoint `/theirs/endpoint`"),
@@ -195,6 +197,77 @@ pub(crate) async fn a_subnet_that_does_not_fit_is_told_by_the_plan(peer: &Peer) 
     // The smallest that fits does, and the deployment's own environment in it is in nobody's way.
     let deployment = follow(&case, &given("fits"), None).await;
     case.admin.destroy(&deployment).data(Data::Delete).await.unwrap();
+}
+
+/// A route table or a security group of the customer's that lets nothing out is told by the plan, which refuses nothing: what cannot be
+/// read, and what lets some of it out, is the customer's to know.
+pub(crate) async fn a_subnet_without_a_way_to_the_registry_is_told_by_the_plan(peer: &Peer) {
+    let provider = format!("{}/providers/Microsoft.Network", peer.group());
+    let version = "2025-07-01";
+    let table = async |name: &str, hop: &str| {
+        let route = json!({ "name": "out", "properties": { "addressPrefix": "0.0.0.0/0", "nextHopType": hop } });
+        let id = format!("{provider}/routeTables/{name}");
+        let body = json!({ "location": LOCATION, "properties": { "routes": [route] } });
+        put(peer, reqwest::Method::PUT, &id, version, &body).await;
+        json!({ "id": id })
+    };
+    let group = async |name: &str, allowed: bool| {
+        let rule = |name: &str, priority: u32, access: &str, to: &str| {
+            json!({ "name": name, "properties": {
+                "direction": "Outbound", "access": access, "priority": priority, "protocol": "*",
+                "sourceAddressPrefix": "*", "sourcePortRange": "*",
+                "destinationAddressPrefix": to, "destinationPortRange": "*",
+            } })
+        };
+        let some = allowed.then(|| rule("registry", 200, "Allow", "AzureContainerRegistry"));
+        let rules: Vec<Value> = some.into_iter().chain([rule("nothing", 4000, "Deny", "*")]).collect();
+        let id = format!("{provider}/networkSecurityGroups/{name}");
+        let body = json!({ "location": LOCATION, "properties": { "securityRules": rules } });
+        put(peer, reqwest::Method::PUT, &id, version, &body).await;
+        json!({ "id": id })
+    };
+    let with = |name: &str, range: &str, field: &str, of: Value| {
+        let mut subnet = subnet(name, range, &["Microsoft.App/environments"]);
+        subnet["properties"][field] = of;
+        subnet
+    };
+    let network = format!("{provider}/virtualNetworks/corporate");
+    let body = json!({ "location": LOCATION, "properties": {
+        "addressSpace": { "addressPrefixes": ["10.81.0.0/16"] },
+        "subnets": [
+            subnet("unneeded", "10.81.0.0/27", &[]),
+            with("firewalled", "10.81.1.0/27", "routeTable", table("firewalled", "Internet").await),
+            with("nowhere", "10.81.2.0/27", "routeTable", table("nowhere", "None").await),
+            with("closed", "10.81.3.0/27", "networkSecurityGroup", group("closed", false).await),
+            with("filtered", "10.81.4.0/27", "networkSecurityGroup", group("filtered", true).await),
+        ],
+    } });
+    put(peer, reqwest::Method::PUT, &network, version, &body).await;
+    let stack = with_app(|stack| {
+        let network = stack.frozen("net", Network::default());
+        stack.live("api", function("one").with_network(&network));
+    });
+    let case = Case::new(peer, "way", stack.clone());
+    let told = async |live: &str| {
+        let given = stack.with_existing("net", Existing::new("corporate").with_subnets(["unneeded", live])).unwrap();
+        let plan = case.admin.plan(&release(&given, &[])).await.unwrap();
+        assert!(plan.refusal().is_ok(), "{plan}");
+        let ways = plan.problems.iter().map(ToString::to_string).filter(|told| told.contains("way to the registry"));
+        ways.collect::<Vec<_>>()
+    };
+    for (subnet, why) in [
+        ("firewalled", None),
+        ("filtered", None),
+        ("nowhere", Some("its route table drops what leaves it: 0.0.0.0/0 goes to `None`")),
+        ("closed", Some("its security group lets nothing out by TCP 443")),
+    ] {
+        let told = told(subnet).await;
+        let expected = why.map(|why| {
+            format!("warning: `net`: its subnet `{subnet}` may have no way to the registry: {why}; let TCP 443 out to the registry")
+        });
+        let begins: Vec<bool> = told.iter().map(|told| told.starts_with(expected.as_deref().unwrap_or("!"))).collect();
+        assert_eq!(begins, vec![true; usize::from(why.is_some())], "{subnet}: {told:#?}");
+    }
 }
 
 /// Commands that are switched off leave no queue, and no namespace.

@@ -182,6 +182,9 @@ fn main() {
         trial("a_subnet_that_does_not_fit_is_told_by_the_plan", |peer| {
             Box::pin(changed::a_subnet_that_does_not_fit_is_told_by_the_plan(peer))
         }),
+        trial("a_subnet_without_a_way_to_the_registry_is_told_by_the_plan", |peer| {
+            Box::pin(changed::a_subnet_without_a_way_to_the_registry_is_told_by_the_plan(peer))
+        }),
         trial("the_given_subnets_of_a_network_are_used", |peer| Box::pin(changed::the_given_subnets_are_used(peer))),
         trial("commands_that_are_switched_off_leave_nothing", |peer| {
             Box::pin(changed::commands_that_are_switched_off_leave_nothing(peer))

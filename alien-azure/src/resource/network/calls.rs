@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::super::compute::environment::{self, Inside};
 use super::LIFECYCLES;
+use super::reserved;
 use crate::Azure;
 use crate::client::settle::{self, State};
 use crate::client::tags::{self, Tags};
@@ -38,7 +39,7 @@ const USES: [(&str, &str); 4] = [
 
 /// A virtual network. <https://learn.microsoft.com/rest/api/virtualnetwork/virtual-networks/get>
 #[derive(Deserialize)]
-struct Found {
+pub(super) struct Found {
     #[serde(default)]
     tags: Option<Tags>,
     #[serde(default)]
@@ -67,7 +68,7 @@ impl State for Found {
 }
 
 impl Found {
-    fn subnet(&self, name: &str) -> Option<&Value> {
+    pub(super) fn subnet(&self, name: &str) -> Option<&Value> {
         self.properties.subnets.iter().find(|subnet| is_named(subnet, name))
     }
 
@@ -86,7 +87,7 @@ fn is_named(subnet: &Value, wanted: &str) -> bool {
     subnet.get("name").and_then(Value::as_str).is_some_and(|name| name.eq_ignore_ascii_case(wanted))
 }
 
-async fn look(cx: Context<'_>) -> Result<Found> {
+pub(super) async fn look(cx: Context<'_>) -> Result<Found> {
     let id = cx.full_name(Scope::VirtualNetwork)?;
     cx.call(&[op::GET_NETWORK], || async { cx.clients.get(id).await }).await
 }
@@ -212,14 +213,7 @@ fn check<'a>(cx: Context<'a>, found: &Found) -> Result<Vec<&'a str>> {
         let help = "give two that it has, or none to use those called `frozen` and `live`";
         return Err(Error::new(ErrorKind::NotFound, format!("{what}; {help}")).at(id));
     }
-    let stands = |lifecycle: &Lifecycle| {
-        cx.deployment().stack().resources().iter().any(|resource| {
-            let network = resource.settings().compute().and_then(|compute| compute.network);
-            network == Some(id) && resource.lifecycle() == *lifecycle
-        })
-    };
-    let needed = LIFECYCLES.into_iter().filter(stands).map(|lifecycle| super::subnet(network, lifecycle));
-    let needed: Vec<&str> = needed.collect();
+    let needed = needed(cx)?;
     let lacking: Vec<&str> = needed.iter().copied().filter(|name| !found.takes(name)).collect();
     if !lacking.is_empty() {
         let names = lacking.join("` and `");
@@ -229,6 +223,12 @@ fn check<'a>(cx: Context<'a>, found: &Found) -> Result<Vec<&'a str>> {
         return Err(Error::new(ErrorKind::Rejected, format!("{what}; {help}")).at(id));
     }
     for name in &needed {
+        let ranges = found.subnet(name).map(ranges).unwrap_or_default();
+        if let Some((range, kept)) = ranges.iter().find_map(|range| Some((range, reserved(range)?))) {
+            let what = format!("its subnet `{name}` is `{range}`, and Container Apps reserves `{kept}`");
+            let help = "give a subnet with another range: that of one in use cannot be changed";
+            return Err(Error::new(ErrorKind::Rejected, format!("{what}; {help}")).at(id));
+        }
         if let Some(prefix) = found.subnet(name).and_then(too_small) {
             let what = format!(
                 "its subnet `{name}` is `{prefix}`, and Container Apps needs at least 32 addresses, a /{LONGEST}"
@@ -238,6 +238,18 @@ fn check<'a>(cx: Context<'a>, found: &Found) -> Result<Vec<&'a str>> {
         }
     }
     Ok(needed)
+}
+
+/// The names of the subnets that apps of the stack need.
+pub(super) fn needed<'a>(cx: Context<'a>) -> Result<Vec<&'a str>> {
+    let network = cx.resource()?;
+    let stands = |lifecycle: &Lifecycle| {
+        cx.deployment().stack().resources().iter().any(|resource| {
+            let placed = resource.settings().compute().and_then(|compute| compute.network);
+            placed == Some(network.id().as_str()) && resource.lifecycle() == *lifecycle
+        })
+    };
+    Ok(LIFECYCLES.into_iter().filter(stands).map(|lifecycle| super::subnet(network, lifecycle)).collect())
 }
 
 /// Checks that nothing else is in the subnets that the deployment's environments are to be in: a subnet is for one environment
@@ -267,14 +279,19 @@ async fn check_unused(cx: Context<'_>, found: &Found, needed: &[&str]) -> Result
 /// The range of a subnet in which no environment can be; `None` if it is large enough, or Azure does not tell its range. Ranges of
 /// IPv6 are not counted.
 fn too_small(subnet: &Value) -> Option<String> {
-    let one = subnet.pointer("/properties/addressPrefix").into_iter();
-    let more = subnet.pointer("/properties/addressPrefixes").and_then(Value::as_array).into_iter().flatten();
-    let known = one.chain(more).filter_map(Value::as_str).filter_map(|prefix| {
+    let known = ranges(subnet).into_iter().filter_map(|prefix| {
         let (address, length) = prefix.split_once('/')?;
         address.parse::<std::net::Ipv4Addr>().ok()?;
         Some((length.parse::<u32>().ok()?, prefix))
     });
     known.min().filter(|(length, _)| *length > LONGEST).map(|(_, prefix)| prefix.to_owned())
+}
+
+/// The ranges of a subnet.
+fn ranges(subnet: &Value) -> Vec<&str> {
+    let one = subnet.pointer("/properties/addressPrefix").into_iter();
+    let more = subnet.pointer("/properties/addressPrefixes").and_then(Value::as_array).into_iter().flatten();
+    one.chain(more).filter_map(Value::as_str).collect()
 }
 
 /// What Azure says is in a subnet (<https://learn.microsoft.com/rest/api/virtualnetwork/subnets/get>).

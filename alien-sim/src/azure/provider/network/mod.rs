@@ -1,6 +1,7 @@
-//! Microsoft.Network: virtual networks, subnets and network security groups.
+//! Microsoft.Network: virtual networks, subnets, network security groups and route tables.
 
 mod prefix;
+mod route_table;
 mod security;
 mod subnet;
 mod vnet;
@@ -105,6 +106,9 @@ const TABLE: &[Method] = rows! {
         GET "networkSecurityGroups/{networkSecurityGroupName}/securityRules/{securityRuleName}" ["networkSecurityGroups/securityRules/read"];
         PUT "networkSecurityGroups/{networkSecurityGroupName}/securityRules/{securityRuleName}" ["networkSecurityGroups/securityRules/write"];
         DELETE "networkSecurityGroups/{networkSecurityGroupName}/securityRules/{securityRuleName}" ["networkSecurityGroups/securityRules/delete"];
+
+        GET "routeTables/{routeTableName}" ["routeTables/read"].done(super::resource::show);
+        PUT "routeTables/{routeTableName}" ["routeTables/write"].done(route_table::put).body(route_table::TABLE);
 
         GET "virtualNetworks" ["virtualNetworks/read"].done(vnet::list);
         GET "virtualNetworks/{virtualNetworkName}" ["virtualNetworks/read"].done(vnet::get).query(&["$expand"]);
