@@ -12,7 +12,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use google_cloud_api_serviceusage_v1::model::State;
 
 use crate::Gcp;
-use crate::client::{Context, failure};
+use crate::client::{Context, failed};
 use crate::naming::Paths;
 use crate::operations as op;
 
@@ -69,7 +69,7 @@ async fn project(cx: Context<'_>) -> Result<Vec<Problem>> {
     let target = cx.target();
     let name = Paths(target).parent();
     let found = cx.call(&[op::GET_PROJECT], || async {
-        cx.clients.projects().await?.get_project().set_name(&name).send().await.map_err(failure)
+        cx.clients.projects().await?.get_project().set_name(&name).send().await.map_err(failed::projects(cx.clients))
     });
     let found = match found.await {
         Ok(found) => found,
@@ -112,7 +112,7 @@ async fn may_do_all(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<V
     for asked in asked.chunks(ASKED) {
         let answer = cx.call(&[op::TEST_PROJECT_PERMISSIONS], || async {
             let call = cx.clients.projects().await?.test_iam_permissions().set_resource(&name);
-            call.set_permissions(asked.iter().copied()).send().await.map_err(failure)
+            call.set_permissions(asked.iter().copied()).send().await.map_err(failed::projects(cx.clients))
         });
         held.extend(answer.await?.permissions);
     }
@@ -148,7 +148,14 @@ async fn apis(cx: Context<'_>, permissions: &BTreeSet<String>) -> Result<Vec<Pro
             let name = format!("{project}/services/{api}");
             async move {
                 let found = cx.call(&[op::GET_API], || async {
-                    cx.clients.usage().await?.get_service().set_name(&name).send().await.map_err(failure)
+                    cx.clients
+                        .usage()
+                        .await?
+                        .get_service()
+                        .set_name(&name)
+                        .send()
+                        .await
+                        .map_err(failed::usage(cx.clients))
                 });
                 Ok::<_, alien_core::Error>((api, found.await?.state == State::Enabled))
             }

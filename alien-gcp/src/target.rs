@@ -220,6 +220,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_project_of_a_domain_is_told_as_what_it_is() {
+        assert!("customer-project".parse::<ProjectId>().is_ok());
+        for bad in ["example.com:proj", "example.com:customer-project", "Customer", "short", "ends-with-"] {
+            let told = bad.parse::<ProjectId>().unwrap_err().to_string();
+            assert!(told.contains(&format!("`{bad}`")), "{told}");
+            assert!(told.contains("projects of a domain, `example.com:name`, are not supported"), "{told}");
+        }
+    }
+
     fn read(vendor: Option<&str>, agent: Option<&str>) -> Result<Target, serde_json::Error> {
         let mut fields = serde_json::json!({
             "project": "customer-project", "projectNumber": "123456789012", "location": "europe-west3", "prefix": "acme",

@@ -15,7 +15,7 @@ use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap, HeaderValue};
 use tokio::time::timeout;
 
-use super::error::{no_token, unfound};
+use super::error::{no_token, unfound, unsigned};
 
 /// The OAuth scope of tokens. It does not limit them; IAM decides what they may do
 /// (<https://docs.cloud.google.com/docs/authentication#authorization-gcp>).
@@ -84,16 +84,16 @@ impl Config {
     ///
     /// [`ErrorKind::Credentials`] if there are none; [`ErrorKind::Unavailable`] if that takes more than a minute.
     pub async fn found() -> Result<Self> {
-        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         // `gcp_auth` asks Google's own address alone.
-        if is_set(METADATA_HOST) && !is_set("GOOGLE_APPLICATION_CREDENTIALS") {
+        if let (Some(host), None) = (set(METADATA_HOST), set("GOOGLE_APPLICATION_CREDENTIALS")) {
             let found = google_cloud_auth::credentials::mds::Builder::default().with_scopes([SCOPE]).build();
-            return found.map(Self::of).map_err(|error| {
+            return found.map(|found| Self::of(found, Some(host))).map_err(|error| {
                 let what = format!("the metadata server that `{METADATA_HOST}` names gives no credentials");
                 Error::new(ErrorKind::Credentials, what).caused_by(&error)
             });
         }
-        let provider = timeout(PATIENCE, gcp_auth::provider()).await.map_err(|_| no_token())?;
+        let provider = timeout(PATIENCE, gcp_auth::provider()).await.map_err(|_| no_token(None))?;
         Ok(Self::new(provider.map_err(|error| unfound(&error))?))
     }
 
@@ -122,6 +122,7 @@ impl Config {
     pub async fn connected(connection: &Connection) -> Result<Self> {
         // Before this machine is searched for credentials.
         let url = connection.endpoint_url()?;
+        connection.without_answers()?;
         let found = match connection.get(CREDENTIALS.name) {
             Some(path) => Self::of_key_file(path).map_err(|error| error.at(CREDENTIALS.name))?,
             None => Self::found().await?,
@@ -136,7 +137,7 @@ impl Config {
     /// Uses the credentials of a token provider.
     #[must_use]
     pub fn new(provider: Arc<dyn TokenProvider>) -> Self {
-        Self::of(Credentials::from(Bridge(provider)))
+        Self::of(Credentials::from(Bridge(provider)), None)
     }
 
     /// Uses an access token that was obtained elsewhere. It is not renewed.
@@ -148,8 +149,9 @@ impl Config {
         Ok(Self::with(fixed(token)?))
     }
 
-    fn of(credentials: Credentials) -> Self {
-        Self::with(Credentials::from(Patient(credentials)))
+    /// `host` is who issues the tokens, where that is known.
+    fn of(credentials: Credentials, host: Option<String>) -> Self {
+        Self::with(Credentials::from(Patient { credentials, host }))
     }
 
     fn with(credentials: Credentials) -> Self {
@@ -191,18 +193,26 @@ impl Config {
     }
 }
 
-/// Does not wait without end for whoever issues tokens: neither `gcp_auth` nor Google's own library has a limit.
+/// Does not wait without end for whoever issues tokens: neither `gcp_auth` nor Google's own library has a limit. Says who it is.
 #[derive(Debug)]
-struct Patient(Credentials);
+struct Patient {
+    credentials: Credentials,
+    host: Option<String>,
+}
 
 impl CredentialsProvider for Patient {
     async fn headers(&self, extensions: Extensions) -> Result<CacheableResource<HeaderMap>, CredentialsError> {
-        let late = |_| Err(CredentialsError::from_source(true, no_token()));
-        timeout(PATIENCE, self.0.headers(extensions)).await.unwrap_or_else(late)
+        let host = self.host.as_deref();
+        let told = match timeout(PATIENCE, self.credentials.headers(extensions)).await {
+            Ok(Ok(headers)) => return Ok(headers),
+            Ok(Err(error)) => unsigned(&error, host),
+            Err(_) => no_token(host),
+        };
+        Err(CredentialsError::from_source(told.kind() == ErrorKind::Unavailable, told))
     }
 
     async fn universe_domain(&self) -> Option<String> {
-        timeout(PATIENCE, self.0.universe_domain()).await.ok().flatten()
+        timeout(PATIENCE, self.credentials.universe_domain()).await.ok().flatten()
     }
 }
 

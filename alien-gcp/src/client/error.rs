@@ -8,14 +8,15 @@ use alien_core::{Error, ErrorKind};
 use google_cloud_gax::error::rpc::{Code, Status, StatusDetails};
 use google_cloud_gax::error::{CredentialsError, Error as GaxError};
 
-/// Converts an error of a call. It keeps the code, message and reason of GCP's answer; the rest of the answer may hold
+/// Converts an error of a call on this host. It keeps the code, message and reason of GCP's answer; the rest of the answer may hold
 /// secrets.
-pub(crate) fn failure(error: GaxError) -> Error {
+pub(super) fn failure(error: GaxError, host: &str) -> Error {
+    let gcp = Peer { host: Some(host), ..GCP };
     if error.is_authentication() {
-        return unsigned(&error);
+        return Error::among(&error).cloned().unwrap_or_else(|| unsigned(&error, None));
     }
     if let Some(status) = mapped(&error) {
-        return GCP.not_its_own(status);
+        return gcp.not_its_own(status);
     }
     let wait = error.http_headers().and_then(|headers| headers.get("retry-after"));
     let wait = wait.and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
@@ -30,14 +31,16 @@ pub(crate) fn failure(error: GaxError) -> Error {
                 None => error,
             }
         }
-        (Some(status), _) => answer(status),
+        (Some(status), _) => gcp.at_fault(answer(status)),
         // Google's own errors have a body.
-        (None, Some(status)) => GCP.not_its_own(status),
-        (None, None) if error.is_timeout() || error.is_exhausted() => GCP.late(),
-        (None, None) if error.is_connect() || error.is_io() || error.is_transport() => unanswered(&error),
+        (None, Some(status)) => gcp.not_its_own(status),
+        (None, None) if error.is_timeout() || error.is_exhausted() => gcp.late(),
+        (None, None) if error.is_connect() || error.is_io() || error.is_transport() => unanswered_at(&error, gcp),
         (None, None) if error.is_deserialization() => {
-            let what = format!("cannot read the answer of GCP: {}", chain(&error));
-            Error::new(ErrorKind::Internal, what).because("something else may answer in its place, as a sign-in page")
+            // What is no JSON is no service of Google's.
+            let is_json = causes(&error).find_map(|cause| cause.downcast_ref()).is_none_or(serde_json::Error::is_data);
+            let what = format!("cannot read the answer of GCP at `{host}`: {}", chain(&error));
+            if is_json { Error::new(ErrorKind::Internal, what) } else { gcp.not_its_own(200) }
         }
         (None, None) => Error::new(ErrorKind::Internal, chain(&error)),
     };
@@ -55,20 +58,30 @@ fn mapped(error: &GaxError) -> Option<u16> {
     status.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// Converts an error of a request that got no answer. The clients that use no gRPC say which host it was for.
+/// Converts an error of a request that got no answer. The error says which host it was for.
 pub(crate) fn unanswered(error: &(dyn StdError + 'static)) -> Error {
+    unanswered_at(error, GCP)
+}
+
+/// Converts an error of a request that got no answer of this peer, if the error names no other host.
+fn unanswered_at(error: &(dyn StdError + 'static), gcp: Peer<'_>) -> Error {
     let sent = causes(error).find_map(|cause| cause.downcast_ref::<reqwest::Error>());
     let host = sent.and_then(reqwest::Error::url).and_then(|url| {
         let host = url.host_str()?;
         Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
     });
-    let peer = Peer { host: host.as_deref(), ..GCP };
+    let peer = Peer { host: host.as_deref().or(gcp.host), ..gcp };
     if sent.is_some_and(reqwest::Error::is_timeout) { peer.late() } else { peer.unanswered(error) }
 }
 
-/// The error if a token takes too long.
-pub(super) fn no_token() -> Error {
-    Error::new(ErrorKind::Unavailable, "whoever issues tokens of GCP did not answer in time")
+/// The error if a token takes too long. `host` is that of the metadata server, where one is asked.
+pub(super) fn no_token(host: Option<&str>) -> Error {
+    issuer(host).late()
+}
+
+/// Whoever issues tokens.
+const fn issuer(host: Option<&str>) -> Peer<'_> {
+    Peer { service: "the service that issues tokens of GCP", host }
 }
 
 /// The error if this machine has no credentials of any kind.
@@ -84,31 +97,31 @@ pub(super) fn unfound(error: &gcp_auth::Error) -> Error {
 }
 
 /// The error if there are no credentials, or Google rejects them, or whoever issues tokens cannot be reached.
-fn unsigned(error: &GaxError) -> Error {
+pub(super) fn unsigned(error: &(dyn StdError + 'static), host: Option<&str>) -> Error {
+    let issuer = issuer(host);
     let sent = causes(error).find_map(|cause| cause.downcast_ref::<reqwest::Error>());
     if sent.is_some_and(reqwest::Error::is_decode) {
         // It changes nothing to ask for a token, so there is nothing to find out.
-        return GCP.not_its_own(200).with_kind(ErrorKind::Unreachable);
+        return issuer.not_its_own(200).with_kind(ErrorKind::Unreachable);
     }
     let is_networks = causes(error)
         .any(|cause| cause.is::<reqwest::Error>() || matches!(cause.downcast_ref(), Some(gcp_auth::Error::Http(..))));
     if is_networks {
-        return unanswered(error);
+        return unanswered_at(error, issuer);
     }
-    if let Some(error) = GCP.unreached(error) {
+    if let Some(error) = issuer.unreached(error) {
         return error;
     }
     let said = causes(error).filter_map(|cause| cause.downcast_ref::<GaxError>());
-    let not_its_own = said.filter_map(|said| said.http_status_code().filter(|status| is_foreign(*status, said))).next();
-    if let Some(status) = not_its_own {
-        return GCP.not_its_own(status);
+    let answered = said.filter_map(|said| Some((said.http_status_code()?, said))).next();
+    if let Some((status, _)) = answered.filter(|(status, said)| is_foreign(*status, said)) {
+        return issuer.not_its_own(status);
     }
     let passes = causes(error).any(|cause| cause.downcast_ref().is_some_and(CredentialsError::is_transient));
     if passes {
-        return Error::new(
-            ErrorKind::Unavailable,
-            format!("the service that issues tokens does not work: {}", cause(error)),
-        );
+        // Google's library puts the whole answer into its words.
+        let why = answered.map_or_else(|| cause(error), |(status, _)| format!("it answered {status}"));
+        return issuer.at_fault(Error::new(ErrorKind::Unavailable, format!("no token of GCP was issued: {why}")));
     }
     let help = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS; the key of a service account is \
                 refused too if this machine's clock is wrong";
@@ -124,7 +137,7 @@ fn is_foreign(status: u16, said: &GaxError) -> bool {
 }
 
 /// Why there is no token, without what each layer of Google's library says of the layer below.
-fn cause(error: &GaxError) -> String {
+fn cause(error: &(dyn StdError + 'static)) -> String {
     let own = causes(error).find(|cause| !cause.is::<GaxError>() && !cause.is::<CredentialsError>());
     let last = || causes(error).last().map(ToString::to_string).unwrap_or_default();
     own.map_or_else(last, chain)
@@ -289,6 +302,10 @@ pub(crate) fn refused_by_operation(code: i32, message: &str) -> Error {
 mod tests {
     use super::*;
 
+    fn failure(error: GaxError) -> Error {
+        super::failure(error, "run.googleapis.com")
+    }
+
     #[test]
     fn an_error_is_known_by_its_code_and_words() {
         for (code, message, expected) in [
@@ -363,6 +380,40 @@ mod tests {
         let message = "grpc-status header missing, mapped from HTTP status code 403";
         let by_grpc = GaxError::service(Status::default().set_code(Code::PermissionDenied).set_message(message));
         assert_eq!(failure(by_grpc).kind(), ErrorKind::Unreachable);
+        assert!(page(403).to_string().contains("GCP at `run.googleapis.com` answered 403"), "{}", page(403));
+    }
+
+    /// A page with the status of a success is no answer; JSON that lacks a field is one, which this version does not understand.
+    #[test]
+    fn an_answer_that_is_no_json_is_told_from_one_that_is_not_understood() {
+        let of = |body: &str| failure(GaxError::deser(serde_json::from_str::<serde_json::Value>(body).unwrap_err()));
+        for body in ["<!DOCTYPE html>", "", "{\"name\":"] {
+            assert_eq!(of(body).kind(), ErrorKind::Unavailable, "{body}");
+            assert!(of(body).to_string().contains("answered 200, and not in the words of GCP"), "{}", of(body));
+        }
+        let other = failure(GaxError::deser(serde_json::from_str::<u8>("{}").unwrap_err()));
+        assert_eq!(other.kind(), ErrorKind::Internal, "{other}");
+    }
+
+    #[test]
+    fn what_fails_says_which_host_was_called() {
+        let internal = Status::default().set_code(Code::Internal).set_message("it fails");
+        for error in [GaxError::timeout("late"), GaxError::exhausted("late"), GaxError::service(internal)] {
+            let told = failure(error).to_string();
+            assert!(told.contains("GCP at `run.googleapis.com`") && told.contains("try again later"), "{told}");
+        }
+    }
+
+    /// The answer may have a secret.
+    #[test]
+    fn the_answer_of_who_issues_no_token_is_not_repeated() {
+        let body = bytes::Bytes::from_static(b"failed to fetch access token :b\"planted\"");
+        let answered = GaxError::http(500, http::HeaderMap::new(), body);
+        let told = unsigned(&CredentialsError::from_source(true, answered), Some("metadata:80"));
+        assert_eq!(told.kind(), ErrorKind::Unavailable, "{told}");
+        let told = told.to_string();
+        assert!(told.contains("it answered 500") && told.contains("`metadata:80`"), "{told}");
+        assert!(!told.contains("planted"), "{told}");
     }
 
     #[test]

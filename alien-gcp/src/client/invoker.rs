@@ -11,6 +11,8 @@ use super::error::failure;
 pub(crate) struct Invoker {
     /// A client with the vendor's own credentials.
     pub(crate) vendor: IAMCredentials,
+    /// The host that this client calls.
+    pub(crate) host: String,
     /// The management service account, in the form that calls take.
     pub(crate) account: String,
     /// The delegation chain to it.
@@ -29,6 +31,6 @@ impl Invoker {
     pub(crate) async fn token(&self, audience: &str) -> Result<String> {
         let call = self.vendor.generate_id_token().set_name(&self.account);
         let call = call.set_delegates(&self.delegates).set_audience(audience).set_include_email(true);
-        Ok(call.send().await.map_err(failure)?.token)
+        Ok(call.send().await.map_err(|error| failure(error, &self.host))?.token)
     }
 }

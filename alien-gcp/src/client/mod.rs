@@ -17,6 +17,8 @@ use google_cloud_api_serviceusage_v1::client::ServiceUsage;
 use google_cloud_artifactregistry_v1::client::ArtifactRegistry;
 use google_cloud_compute_v1::client::{Firewalls, GlobalOperations, Networks, RegionOperations, Subnetworks};
 use google_cloud_firestore_admin_v1::client::FirestoreAdmin;
+use google_cloud_gax::client_builder::internal::with_follow_redirects;
+use google_cloud_gax::error::Error as GaxError;
 use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_iam_admin_v1::client::Iam;
 use google_cloud_iam_credentials_v1::client::IAMCredentials;
@@ -34,12 +36,12 @@ use crate::operations::Scope;
 
 pub use credentials::Config;
 pub(crate) use credentials::{CREDENTIALS, SCOPE, bearer};
-pub(crate) use error::{failure, refused_by_operation, unanswered};
+pub(crate) use error::{refused_by_operation, unanswered};
 pub(crate) use invoker::Invoker;
 
 /// Declares the clients, each of which is built when it is first used.
 macro_rules! clients {
-    ($($(#[$doc:meta])* $name:ident: $client:ty;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $client:ty, $service:literal;)*) => {
         /// The clients that were built.
         #[derive(Default)]
         struct Built {
@@ -56,6 +58,8 @@ macro_rules! clients {
                             .with_credentials(self.config.credentials.clone())
                             .with_retry_policy(NeverRetry)
                             .with_attempt_timeout(ATTEMPT);
+                        // What redirects is not Google's: that is told, and the token goes nowhere else.
+                        let builder = with_follow_redirects(builder, false);
                         let builder = match &self.config.endpoint {
                             Some(url) => builder.with_endpoint(url.clone()),
                             None => builder,
@@ -76,48 +80,60 @@ macro_rules! clients {
                 all.into_iter().filter(|(_, built)| *built).map(|(name, _)| name).collect()
             }
         }
+
+        /// Converts errors of each client's calls. The errors of Google's clients do not all say which host was called.
+        pub(crate) mod failed {
+            use super::{Clients, Error, GaxError, error};
+
+            $(
+                $(#[$doc])*
+                pub(crate) fn $name(clients: &Clients) -> impl Fn(GaxError) -> Error + '_ {
+                    |failed| error::failure(failed, &clients.host($service))
+                }
+            )*
+        }
     };
 }
 
 clients! {
     /// Access tokens and identity tokens of service accounts.
-    credentials: IAMCredentials;
+    credentials: IAMCredentials, "iamcredentials";
     /// Databases.
-    firestore: FirestoreAdmin;
+    firestore: FirestoreAdmin, "firestore";
     /// Firewall rules.
-    firewalls: Firewalls;
+    firewalls: Firewalls, "compute";
     /// Operations on networks and firewall rules.
-    global_operations: GlobalOperations;
+    global_operations: GlobalOperations, "compute";
     /// Service accounts and custom roles.
-    iam: Iam;
+    iam: Iam, "iam";
     /// Log entries.
-    log_entries: LoggingServiceV2;
+    log_entries: LoggingServiceV2, "logging";
     /// Log buckets, views and sinks.
-    logs: ConfigServiceV2;
+    logs: ConfigServiceV2, "logging";
     /// Networks.
-    networks: Networks;
+    networks: Networks, "compute";
     /// What the organisation forbids.
-    organisation: OrgPolicy;
+    organisation: OrgPolicy, "orgpolicy";
     /// The project and its policy.
-    projects: Projects;
+    projects: Projects, "cloudresourcemanager";
     /// The policies of topics and subscriptions: Pub/Sub's clients share one interface to them.
-    pubsub_policies: SchemaService;
+    pubsub_policies: SchemaService, "pubsub";
     /// Operations on subnetworks.
-    region_operations: RegionOperations;
+    region_operations: RegionOperations, "compute";
     /// Repositories of images.
-    registry: ArtifactRegistry;
+    registry: ArtifactRegistry, "artifactregistry";
     /// Cloud Run services.
-    run: Services;
+    run: Services, "run";
     /// Buckets and objects.
-    storage: StorageControl;
+    storage: StorageControl, "storage";
     /// Subnetworks.
-    subnetworks: Subnetworks;
+    subnetworks: Subnetworks, "compute";
     /// Subscriptions.
-    subscriptions: SubscriptionAdmin;
+    subscriptions: SubscriptionAdmin, "pubsub";
     /// Topics.
-    topics: TopicAdmin;
+    topics: TopicAdmin, "pubsub";
     /// Which APIs are enabled.
-    usage: ServiceUsage;
+    usage: ServiceUsage, "serviceusage";
 }
 
 /// The clients for all services that this crate calls, with the credentials of one identity. They do not retry: the
@@ -173,6 +189,13 @@ impl Clients {
     /// The same, which also read and write policies.
     pub(crate) fn with_policies(self, calls: &'static dyn PolicyCalls) -> Self {
         Self { policy_calls: Some(calls), ..self }
+    }
+
+    /// The host of a service.
+    pub(crate) fn host(&self, service: &str) -> String {
+        let given = self.config.endpoint.as_deref().and_then(|url| url.parse::<http::Uri>().ok());
+        let given = given.and_then(|url| url.authority().map(ToString::to_string));
+        given.unwrap_or_else(|| format!("{service}.googleapis.com"))
     }
 
     /// Sends commands to services.

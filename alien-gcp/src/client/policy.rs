@@ -10,10 +10,11 @@ use alien_core::adapter::{DeploymentContext, Operation, ResultExt, Subject, last
 use alien_core::{Error, ErrorKind, Result};
 use async_trait::async_trait;
 use google_cloud_compute_v1::model as compute;
+use google_cloud_gax::error::Error as GaxError;
 use google_cloud_iam_v1::model::{Binding, GetPolicyOptions, Policy};
 use google_cloud_type::model::Expr;
 
-use super::{Context, PolicyCalls, failure};
+use super::{Clients, Context, PolicyCalls, failed};
 use crate::Gcp;
 use crate::naming::relative;
 use crate::operations as op;
@@ -154,7 +155,7 @@ async fn read(cx: Context<'_>, scope: Scope, name: &str) -> Result<Policy> {
         }
         _ => clients.pubsub_policies().await?.get_iam_policy().set_resource(name).set_options(options).send().await,
     }
-    .map_err(failure)
+    .map_err(kept_by(clients, scope))
 }
 
 async fn write(cx: Context<'_>, scope: Scope, name: &str, policy: Policy) -> Result<()> {
@@ -179,7 +180,20 @@ async fn write(cx: Context<'_>, scope: Scope, name: &str, policy: Policy) -> Res
         _ => clients.pubsub_policies().await?.set_iam_policy().set_resource(name).set_policy(policy).send().await,
     }
     .map(drop)
-    .map_err(failure)
+    .map_err(kept_by(clients, scope))
+}
+
+/// Converts errors of the service that keeps the policies of a scope.
+fn kept_by(clients: &Clients, scope: Scope) -> Box<dyn Fn(GaxError) -> Error + '_> {
+    match scope {
+        Scope::Project => Box::new(failed::projects(clients)),
+        Scope::ServiceAccount => Box::new(failed::iam(clients)),
+        Scope::Service => Box::new(failed::run(clients)),
+        Scope::Repository => Box::new(failed::registry(clients)),
+        Scope::Bucket => Box::new(failed::storage(clients)),
+        Scope::Subnetwork => Box::new(failed::subnetworks(clients)),
+        _ => Box::new(failed::pubsub_policies(clients)),
+    }
 }
 
 /// The project, region and name with which calls identify a subnetwork.

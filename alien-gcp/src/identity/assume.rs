@@ -11,7 +11,7 @@ use google_cloud_wkt::Duration;
 use jiff::Timestamp;
 
 use crate::Gcp;
-use crate::client::{Clients, Config, Invoker, SCOPE, failure};
+use crate::client::{Clients, Config, Invoker, SCOPE, failed};
 use crate::operations as op;
 
 /// The lifetime of a token in seconds, the longest that needs no exception by the organisation
@@ -97,7 +97,7 @@ impl Assume<Gcp> for Caller {
             .set_scope([SCOPE])
             .set_lifetime(Duration::clamp(LIFETIME, 0));
         let given = own.credentials().await?.generate_access_token().with_request(asked).send().await;
-        let given = given.map_err(failure).map_err(|error| match error.kind() {
+        let given = given.map_err(failed::credentials(own)).map_err(|error| match error.kind() {
             // The account does not exist. Google reveals that even to callers without access.
             ErrorKind::NotFound => error.with_kind(ErrorKind::Denied),
             _ => error,
@@ -106,8 +106,9 @@ impl Assume<Gcp> for Caller {
         let expires = expires.ok_or_else(|| Error::missing_field("time of expiry"))?;
         let mut clients = Clients::new(&self.config.with_token(&given.access_token)?);
         let delegates = self.delegates.clone();
+        let vendor = own.credentials().await?.clone();
         clients.invoker =
-            Some(Arc::new(Invoker { vendor: own.credentials().await?.clone(), account: account(email), delegates }));
+            Some(Arc::new(Invoker { vendor, host: own.host("iamcredentials"), account: account(email), delegates }));
         Ok(AssumedSession { clients, expires })
     }
 }

@@ -12,7 +12,7 @@ use super::bindings::{admit_users, bind_everywhere, differences, member, princip
 use super::roles::{define, is_right};
 use crate::Gcp;
 use crate::client::policy::{self, guarded};
-use crate::client::{Clients, Context, description, failure};
+use crate::client::{Clients, Context, description, failed};
 use crate::naming::{Paths, relative};
 use crate::operations as op;
 use crate::operations::Scope;
@@ -26,7 +26,7 @@ fn account_name<'a>(cx: Context<'a>) -> Result<&'a str> {
 async fn account(cx: Context<'_>) -> Result<ServiceAccount> {
     let name = account_name(cx)?;
     cx.call(&[op::GET_SERVICE_ACCOUNT], || async {
-        cx.clients.iam().await?.get_service_account().set_name(name).send().await.map_err(failure)
+        cx.clients.iam().await?.get_service_account().set_name(name).send().await.map_err(failed::iam(cx.clients))
     })
     .await
 }
@@ -102,14 +102,21 @@ impl Reconcile<Gcp, Clients> for Accounts {
             .set_account_id(account.account_id)
             .set_service_account(made);
         cx.call(&[op::CREATE_SERVICE_ACCOUNT], || async {
-            cx.clients.iam().await?.create_service_account().with_request(request.clone()).send().await.map_err(failure)
+            cx.clients
+                .iam()
+                .await?
+                .create_service_account()
+                .with_request(request.clone())
+                .send()
+                .await
+                .map_err(failed::iam(cx.clients))
         })
         .await?;
         // The account may not be visible at once. <https://docs.cloud.google.com/iam/docs/access-change-propagation>
         let name = account_name(cx)?;
         cx.call(&[op::GET_SERVICE_ACCOUNT], || async {
             let found = cx.clients.iam().await?.get_service_account().set_name(name).send().await;
-            found.map_err(failure).propagating()
+            found.map_err(failed::iam(cx.clients)).propagating()
         })
         .await
         .map(drop)
@@ -137,7 +144,14 @@ impl Reconcile<Gcp, Clients> for Accounts {
         bind_everywhere(cx, &member(&principal(cx)?), &[]).await?;
         let name = account_name(cx)?;
         cx.call(&[op::DELETE_SERVICE_ACCOUNT], || async {
-            cx.clients.iam().await?.delete_service_account().set_name(name).send().await.map_err(failure)
+            cx.clients
+                .iam()
+                .await?
+                .delete_service_account()
+                .set_name(name)
+                .send()
+                .await
+                .map_err(failed::iam(cx.clients))
         })
         .await
         .optional()?;
@@ -167,13 +181,28 @@ impl ReconcileIdentity<Gcp, Clients> for Accounts {
         bind_everywhere(cx, &member(&principal), &[]).await?;
         let name = account_name(cx)?;
         cx.call(&[op::PATCH_SERVICE_ACCOUNT, op::GET_SERVICE_ACCOUNT], || async move {
-            let found = cx.clients.iam().await?.get_service_account().set_name(name).send().await.map_err(failure)?;
+            let found = cx
+                .clients
+                .iam()
+                .await?
+                .get_service_account()
+                .set_name(name)
+                .send()
+                .await
+                .map_err(failed::iam(cx.clients))?;
             let words = found.description.split(' ').filter(|word| !word.starts_with(Marks::FINGERPRINT));
             let revoked = [Marks::FINGERPRINT, Marks::REVOKED].join("=");
             let words: Vec<&str> = words.chain([revoked.as_str()]).collect();
             let account = ServiceAccount::new().set_name(name).set_description(words.join(" "));
             let request = patched(account, "description");
-            cx.clients.iam().await?.patch_service_account().with_request(request).send().await.map_err(failure)
+            cx.clients
+                .iam()
+                .await?
+                .patch_service_account()
+                .with_request(request)
+                .send()
+                .await
+                .map_err(failed::iam(cx.clients))
         })
         .await
         .map(drop)
@@ -196,7 +225,14 @@ fn patched(account: ServiceAccount, field: &str) -> PatchServiceAccountRequest {
 async fn patch(cx: Context<'_>, account: ServiceAccount, field: &str) -> Result<()> {
     let request = patched(account.set_name(account_name(cx)?), field);
     cx.call(&[op::PATCH_SERVICE_ACCOUNT], || async {
-        cx.clients.iam().await?.patch_service_account().with_request(request.clone()).send().await.map_err(failure)
+        cx.clients
+            .iam()
+            .await?
+            .patch_service_account()
+            .with_request(request.clone())
+            .send()
+            .await
+            .map_err(failed::iam(cx.clients))
     })
     .await
     .map(drop)

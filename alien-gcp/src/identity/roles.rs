@@ -6,7 +6,7 @@ use google_cloud_iam_admin_v1::model::role::RoleLaunchStage;
 use google_cloud_iam_admin_v1::model::{CreateRoleRequest, Role, UndeleteRoleRequest, UpdateRoleRequest};
 use google_cloud_wkt::FieldMask;
 
-use crate::client::{Context, failure};
+use crate::client::{Context, failed};
 use crate::naming::Paths;
 use crate::operations as op;
 use crate::policy::CustomRole;
@@ -64,7 +64,7 @@ fn definition(role: &CustomRole) -> Role {
 async fn look(cx: Context<'_>, role: &CustomRole) -> Result<Option<Role>> {
     let name = role_name(cx, role);
     let found = cx.call(&[op::GET_ROLE], || async {
-        cx.clients.iam().await?.get_role().set_name(&name).send().await.map_err(failure)
+        cx.clients.iam().await?.get_role().set_name(&name).send().await.map_err(failed::iam(cx.clients))
     });
     found.await.optional()
 }
@@ -73,7 +73,14 @@ async fn make(cx: Context<'_>, role: &CustomRole) -> Result<Role> {
     let project = Paths(cx.target()).parent();
     let request = CreateRoleRequest::new().set_parent(&project).set_role_id(&*role.role_id).set_role(definition(role));
     cx.call(&[op::CREATE_ROLE], || async {
-        cx.clients.iam().await?.create_role().with_request(request.clone()).send().await.map_err(failure)
+        cx.clients
+            .iam()
+            .await?
+            .create_role()
+            .with_request(request.clone())
+            .send()
+            .await
+            .map_err(failed::iam(cx.clients))
     })
     .await
 }
@@ -81,7 +88,14 @@ async fn make(cx: Context<'_>, role: &CustomRole) -> Result<Role> {
 async fn undelete(cx: Context<'_>, role: &CustomRole) -> Result<Role> {
     let request = UndeleteRoleRequest::new().set_name(role_name(cx, role));
     let undeleted = cx.call(&[op::UNDELETE_ROLE], || async {
-        cx.clients.iam().await?.undelete_role().with_request(request.clone()).send().await.map_err(failure)
+        cx.clients
+            .iam()
+            .await?
+            .undelete_role()
+            .with_request(request.clone())
+            .send()
+            .await
+            .map_err(failed::iam(cx.clients))
     });
     match undeleted.await {
         // Another deployment undeleted it in the meantime.
@@ -98,7 +112,7 @@ async fn undelete(cx: Context<'_>, role: &CustomRole) -> Result<Role> {
 async fn rewrite(cx: Context<'_>, role: &CustomRole) -> Result<()> {
     let name = &role_name(cx, role);
     cx.call(&[op::PATCH_ROLE, op::GET_ROLE], || async move {
-        let found = cx.clients.iam().await?.get_role().set_name(name).send().await.map_err(failure)?;
+        let found = cx.clients.iam().await?.get_role().set_name(name).send().await.map_err(failed::iam(cx.clients))?;
         if !found.deleted && is_defined(&found, role) {
             return Ok(());
         }
@@ -107,7 +121,15 @@ async fn rewrite(cx: Context<'_>, role: &CustomRole) -> Result<()> {
             .set_name(name)
             .set_role(definition(role).set_etag(found.etag))
             .set_update_mask(mask);
-        cx.clients.iam().await?.update_role().with_request(request).send().await.map(drop).map_err(failure)
+        cx.clients
+            .iam()
+            .await?
+            .update_role()
+            .with_request(request)
+            .send()
+            .await
+            .map(drop)
+            .map_err(failed::iam(cx.clients))
     })
     .await
 }

@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use google_cloud_orgpolicy_v2::model::policy_spec::PolicyRule;
 use google_cloud_orgpolicy_v2::model::policy_spec::policy_rule::Kind;
 
-use crate::client::{Context, failure};
+use crate::client::{Context, failed};
 use crate::naming::Paths;
 use crate::operations as op;
 use crate::target::Trust;
@@ -84,7 +84,14 @@ const fn is_unreadable(kind: ErrorKind) -> bool {
 async fn rules(cx: Context<'_>, constraint: &str) -> Result<Vec<PolicyRule>> {
     let name = format!("{}/policies/{constraint}", Paths(cx.target()).parent());
     let found = cx.call(&[op::GET_ORGANISATION_POLICY], || async {
-        cx.clients.organisation().await?.get_effective_policy().set_name(&name).send().await.map_err(failure)
+        cx.clients
+            .organisation()
+            .await?
+            .get_effective_policy()
+            .set_name(&name)
+            .send()
+            .await
+            .map_err(failed::organisation(cx.clients))
     });
     Ok(found.await?.spec.map(|spec| spec.rules).unwrap_or_default())
 }

@@ -18,7 +18,7 @@ use google_cloud_wkt::FieldMask;
 use super::super::network::calls::subnetwork;
 use super::compared::{changed_fields, code, differs, latest, mebibytes, millis, variables, wanted_service};
 use crate::client::policy::{self, Guarded};
-use crate::client::{Context, failure, labels};
+use crate::client::{Context, failed, labels};
 use crate::identity::bindings::admit;
 use crate::identity::calls::is_own_runtime;
 use crate::naming::relative;
@@ -46,7 +46,7 @@ fn path<'a>(cx: Context<'a>) -> Result<&'a str> {
 pub(crate) async fn look(cx: Context<'_>) -> Result<Service> {
     let name = path(cx)?;
     cx.call(&[op::GET_SERVICE], || async {
-        cx.clients.run().await?.get_service().set_name(name).send().await.map_err(failure)
+        cx.clients.run().await?.get_service().set_name(name).send().await.map_err(failed::run(cx.clients))
     })
     .await
 }
@@ -186,7 +186,7 @@ pub(crate) async fn create(
     let request = CreateServiceRequest::new().set_parent(parent).set_service_id(name).set_service(service);
     cx.call(&revision_rows(cx, op::CREATE_SERVICE), || async {
         let made = cx.clients.run().await?.create_service().with_request(request.clone()).send().await;
-        made.map_err(failure).map_err(|error| match error.kind() {
+        made.map_err(failed::run(cx.clients)).map_err(|error| match error.kind() {
             // A service account that was just created has not propagated yet, and until then acting as it is denied.
             ErrorKind::Denied if error.message().contains("actAs") => error.with_kind(ErrorKind::Propagating),
             _ => error,
@@ -198,7 +198,15 @@ pub(crate) async fn create(
         return Ok(());
     }
     cx.call(&[op::GET_SERVICE], || async {
-        cx.clients.run().await?.get_service().set_name(path(cx)?).send().await.map_err(failure).propagating()
+        cx.clients
+            .run()
+            .await?
+            .get_service()
+            .set_name(path(cx)?)
+            .send()
+            .await
+            .map_err(failed::run(cx.clients))
+            .propagating()
     })
     .await
     .map(drop)
@@ -259,7 +267,8 @@ pub(crate) async fn finish(
     }
     // The etag makes the second of two concurrent writers start again, so each attempt reads the labels anew.
     cx.call(&rows, || async {
-        let found = cx.clients.run().await?.get_service().set_name(name).send().await.map_err(failure)?;
+        let found =
+            cx.clients.run().await?.get_service().set_name(name).send().await.map_err(failed::run(cx.clients))?;
         // What somebody else has set beside a revision is taken away.
         let beside = changed_fields(cx, &found, service)?;
         let beside = beside.into_iter().filter(|path| !path.starts_with("template."));
@@ -271,7 +280,7 @@ pub(crate) async fn finish(
         let request = UpdateServiceRequest::new()
             .set_service(service.clone().set_labels(labels).set_etag(found.etag))
             .set_update_mask(FieldMask::default().set_paths(fields));
-        cx.clients.run().await?.update_service().with_request(request).send().await.map_err(failure)
+        cx.clients.run().await?.update_service().with_request(request).send().await.map_err(failed::run(cx.clients))
     })
     .await?;
     // Every write is rolled out.
@@ -307,7 +316,7 @@ async fn patch(cx: Context<'_>, service: Service, fields: &[&str]) -> Result<()>
     let request = UpdateServiceRequest::new().set_service(service).set_update_mask(mask);
     cx.call(&revision_rows(cx, op::PATCH_SERVICE), || async {
         let sent = cx.clients.run().await?.update_service().with_request(request.clone()).send().await;
-        sent.map_err(failure).map_err(|error| match error.kind() {
+        sent.map_err(failed::run(cx.clients)).map_err(|error| match error.kind() {
             ErrorKind::Busy if is_conditional => error.into_conflict(),
             _ => error,
         })
@@ -404,7 +413,7 @@ pub(crate) async fn redeploy(cx: Context<'_>) -> Result<()> {
 pub(crate) async fn delete(cx: Context<'_>) -> Result<Removal> {
     let name = path(cx)?;
     let gone = cx.call(&[op::DELETE_SERVICE], || async {
-        cx.clients.run().await?.delete_service().set_name(name).send().await.map_err(failure)
+        cx.clients.run().await?.delete_service().set_name(name).send().await.map_err(failed::run(cx.clients))
     });
     gone.await.optional()?;
     cx.until_gone(PATIENCE, || look(cx)).await?;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::log_bucket;
 use crate::Gcp;
-use crate::client::{Clients, Context, description, failure};
+use crate::client::{Clients, Context, description, failed};
 use crate::naming::Paths;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -82,7 +82,7 @@ fn logs<'a>(cx: Context<'a>) -> Result<Vec<Log<'a>>> {
 
 async fn look(cx: Context<'_>, bucket: &str) -> Result<LogBucket> {
     cx.call(&[op::GET_LOG_BUCKET], || async {
-        cx.clients.logs().await?.get_bucket().set_name(bucket).send().await.map_err(failure)
+        cx.clients.logs().await?.get_bucket().set_name(bucket).send().await.map_err(failed::logs(cx.clients))
     })
     .await
 }
@@ -98,7 +98,7 @@ fn sink_name(cx: Context<'_>, log: &Log<'_>) -> String {
 async fn look_at_sink(cx: Context<'_>, log: &Log<'_>) -> Result<LogSink> {
     let name = sink_name(cx, log);
     cx.call(&[op::GET_SINK], || async {
-        cx.clients.logs().await?.get_sink().set_sink_name(&name).send().await.map_err(failure)
+        cx.clients.logs().await?.get_sink().set_sink_name(&name).send().await.map_err(failed::logs(cx.clients))
     })
     .await
 }
@@ -110,7 +110,7 @@ const VIEW: &str = "_AllLogs";
 async fn look_at_view(cx: Context<'_>, log: &Log<'_>) -> Result<LogView> {
     let name = format!("{}/views/{VIEW}", log.bucket);
     cx.call(&[op::GET_LOG_VIEW], || async {
-        cx.clients.logs().await?.get_view().set_name(&name).send().await.map_err(failure)
+        cx.clients.logs().await?.get_view().set_name(&name).send().await.map_err(failed::logs(cx.clients))
     })
     .await
 }
@@ -122,7 +122,7 @@ async fn show(cx: Context<'_>, log: &Log<'_>) -> Result<()> {
     }
     let made = cx.call(&[op::CREATE_LOG_VIEW], || async {
         let call = cx.clients.logs().await?.create_view().set_parent(&log.bucket).set_view_id(VIEW);
-        call.set_view(LogView::new()).send().await.map_err(failure)
+        call.set_view(LogView::new()).send().await.map_err(failed::logs(cx.clients))
     });
     made.await.unless_exists().map(drop)
 }
@@ -216,7 +216,14 @@ async fn make(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<bool> {
                 return Ok(false);
             }
             cx.call(&[op::UNDELETE_LOG_BUCKET], || async {
-                cx.clients.logs().await?.undelete_bucket().set_name(&log.bucket).send().await.map_err(failure)
+                cx.clients
+                    .logs()
+                    .await?
+                    .undelete_bucket()
+                    .set_name(&log.bucket)
+                    .send()
+                    .await
+                    .map_err(failed::logs(cx.clients))
             })
             .await?;
             patch(cx, log, bucket, "description").await?;
@@ -225,7 +232,7 @@ async fn make(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<bool> {
             let parent = log.bucket.rsplit_once("/buckets/").map_or("", |(parent, _)| parent);
             let made = cx.call(&[op::CREATE_LOG_BUCKET], || async {
                 let call = cx.clients.logs().await?.create_bucket().set_parent(parent).set_bucket_id(log.id());
-                call.set_bucket(bucket.clone()).send().await.map_err(failure)
+                call.set_bucket(bucket.clone()).send().await.map_err(failed::logs(cx.clients))
             });
             match made.await {
                 // It may be ours if the answer of an earlier attempt was lost.
@@ -244,7 +251,7 @@ async fn patch(cx: Context<'_>, log: &Log<'_>, bucket: LogBucket, field: &str) -
     cx.call(&[op::PATCH_LOG_BUCKET], || async {
         let call = cx.clients.logs().await?.update_bucket().set_name(&log.bucket).set_bucket(bucket.clone());
         let sent = call.set_update_mask(FieldMask::default().set_paths([field])).send().await;
-        sent.map_err(failure).propagating()
+        sent.map_err(failed::logs(cx.clients)).propagating()
     })
     .await
     .map(drop)
@@ -263,7 +270,7 @@ async fn fill(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
         let parent = Paths(cx.target()).parent();
         let made = cx.call(&[op::CREATE_SINK], || async {
             let call = cx.clients.logs().await?.create_sink().set_parent(&parent);
-            call.set_sink(sink.clone()).set_unique_writer_identity(true).send().await.map_err(failure)
+            call.set_sink(sink.clone()).set_unique_writer_identity(true).send().await.map_err(failed::logs(cx.clients))
         });
         match made.await {
             // It may be ours if the answer of an earlier attempt was lost.
@@ -281,7 +288,7 @@ async fn fill(cx: Context<'_>, log: &Log<'_>, marks: &Marks) -> Result<()> {
         let call = call.set_unique_writer_identity(true);
         let fields = ["destination", "filter", "description", "disabled", "exclusions"];
         let mask = FieldMask::default().set_paths(fields);
-        call.set_update_mask(mask).send().await.map_err(failure)
+        call.set_update_mask(mask).send().await.map_err(failed::logs(cx.clients))
     })
     .await
     .map(drop)
@@ -301,12 +308,12 @@ async fn remove(cx: Context<'_>, log: &Log<'_>) -> Result<()> {
     if let Some(found) = look_at_sink(cx, log).await.optional()? {
         description::own(cx.deployment(), &found.description, &format!("the sink `{}`", log.id()))?;
         let gone = cx.call(&[op::DELETE_SINK], || async {
-            cx.clients.logs().await?.delete_sink().set_sink_name(&name).send().await.map_err(failure)
+            cx.clients.logs().await?.delete_sink().set_sink_name(&name).send().await.map_err(failed::logs(cx.clients))
         });
         gone.await.optional()?;
     }
     let gone = cx.call(&[op::DELETE_LOG_BUCKET], || async {
-        cx.clients.logs().await?.delete_bucket().set_name(&log.bucket).send().await.map_err(failure)
+        cx.clients.logs().await?.delete_bucket().set_name(&log.bucket).send().await.map_err(failed::logs(cx.clients))
     });
     gone.await.optional().map(drop)
 }
@@ -326,7 +333,14 @@ pub(crate) async fn read(cx: Context<'_>, query: &LogQuery) -> Result<LogPage> {
         .set_page_size(i32::from(query.limit))
         .set_page_token(query.cursor.clone().unwrap_or_default());
     let page = cx.call(&[op::READ_LOG_VIEW], || async {
-        cx.clients.log_entries().await?.list_log_entries().with_request(request.clone()).send().await.map_err(failure)
+        cx.clients
+            .log_entries()
+            .await?
+            .list_log_entries()
+            .with_request(request.clone())
+            .send()
+            .await
+            .map_err(failed::log_entries(cx.clients))
     });
     let page = page.await?;
     let next = (!page.next_page_token.is_empty()).then_some(page.next_page_token);

@@ -17,7 +17,7 @@ use super::super::compute::compared::limits;
 use super::super::compute::{calls as compute, logs};
 use super::super::queue::calls as queue;
 use crate::Gcp;
-use crate::client::{Clients, Context, bearer, failure, unanswered};
+use crate::client::{Clients, Context, bearer, failed, unanswered};
 use crate::naming::relative;
 use crate::operations as op;
 use crate::operations::Scope;
@@ -145,7 +145,10 @@ async fn push(cx: Context<'_>, queue: Context<'_>, service: &Service) -> Result<
     queue
         .call(&[op::PATCH_SUBSCRIPTION], || async {
             let call = cx.clients.subscriptions().await?.update_subscription().set_subscription(subscription.clone());
-            call.set_update_mask(FieldMask::default().set_paths(["push_config"])).send().await.map_err(failure)
+            call.set_update_mask(FieldMask::default().set_paths(["push_config"]))
+                .send()
+                .await
+                .map_err(failed::subscriptions(cx.clients))
         })
         .await
         .map(drop)
@@ -176,16 +179,9 @@ async fn wrong_push(cx: Context<'_>, service: &Service) -> Result<Option<String>
 /// (<https://docs.cloud.google.com/run/docs/reference/rest/v2/projects.locations.services/testIamPermissions>).
 ///
 /// [`Failed`]: ErrorKind::Failed
-async fn answer(cx: Context<'_>, mut response: reqwest::Response) -> Result<Vec<u8>> {
+async fn answer(cx: Context<'_>, response: reqwest::Response) -> Result<Vec<u8>> {
     let status = response.status();
-    let mut body = Vec::new();
-    while let Some(more) = response.chunk().await.map_err(|error| unanswered(&error))? {
-        body.extend_from_slice(&more);
-        if body.len() > LARGEST {
-            let what = format!("the answer is too large: at most {LARGEST} bytes are accepted");
-            return Err(Error::new(ErrorKind::TooLarge, what));
-        }
-    }
+    let body = whole(response).await?;
     if status.is_success() {
         return Ok(body);
     }
@@ -202,6 +198,19 @@ async fn answer(cx: Context<'_>, mut response: reqwest::Response) -> Result<Vec<
     Err(Error::new(kind, format!("{what} ({status}): {text}")))
 }
 
+/// Reads a body, and no more of it than an answer can have.
+async fn whole(mut response: reqwest::Response) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(more) = response.chunk().await.map_err(|error| unanswered(&error))? {
+        if body.len() + more.len() > LARGEST {
+            let what = format!("the answer is too large: at most {LARGEST} bytes are accepted");
+            return Err(Error::new(ErrorKind::TooLarge, what));
+        }
+        body.extend_from_slice(&more);
+    }
+    Ok(body)
+}
+
 /// What Cloud Run says to a caller who may not call a service.
 /// <https://docs.cloud.google.com/run/docs/troubleshooting#403>
 const REFUSALS: [&str; 2] = ["Your client does not have permission to get URL", "The request was not authenticated"];
@@ -212,7 +221,48 @@ async fn may_call(cx: Context<'_>) -> bool {
     let held = async {
         let service = relative(cx.full_name(Scope::Service)?);
         let call = cx.clients.run().await?.test_iam_permissions().set_resource(service);
-        call.set_permissions([asked]).send().await.map_err(failure)
+        call.set_permissions([asked]).send().await.map_err(failed::run(cx.clients))
     };
     held.await.map_or(true, |held| held.permissions.iter().any(|held| held == asked))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::thread;
+
+    use super::*;
+
+    /// A body of so many mebibytes, or without an end; and how much of it was taken when the reader went away.
+    fn serves(mebibytes: Option<usize>) -> (String, thread::JoinHandle<usize>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serving = thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").unwrap();
+            let (piece, mut sent) =
+                ([format!("{:x}\r\n", 1 << 20).as_bytes(), &vec![b'x'; 1 << 20], b"\r\n"].concat(), 0);
+            while mebibytes.is_none_or(|all| sent < all) && stream.write_all(&piece).is_ok() {
+                sent += 1;
+            }
+            let _ = stream.write_all(b"0\r\n\r\n");
+            sent
+        });
+        (url, serving)
+    }
+
+    /// The connection ends beside what waits for the server.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_answer_without_an_end_is_read_to_the_largest_and_refused() {
+        let (url, serving) = serves(None);
+        let refused = whole(reqwest::get(url).await.unwrap()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::TooLarge, "{refused}");
+        // What was on its way when it stopped reading is beside.
+        assert!(serving.join().unwrap() < (LARGEST >> 20) + 24, "it reads on");
+        let (url, serving) = serves(Some(LARGEST >> 20));
+        assert_eq!(whole(reqwest::get(url).await.unwrap()).await.unwrap().len(), LARGEST);
+        serving.join().unwrap();
+    }
 }

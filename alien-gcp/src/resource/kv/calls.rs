@@ -16,7 +16,7 @@ use google_cloud_wkt::FieldMask;
 
 use super::COLLECTION;
 use crate::Gcp;
-use crate::client::{Clients, Context, failure, labels, refused_by_operation};
+use crate::client::{Clients, Context, failed, labels, refused_by_operation};
 use crate::identity::calls::is_managed;
 use crate::naming::{Paths, relative};
 use crate::operations as op;
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 async fn database(cx: Context<'_>) -> Result<Database> {
     let name = cx.full_name(Scope::Database)?;
     cx.call(&[op::GET_DATABASE], || async {
-        cx.clients.firestore().await?.get_database().set_name(name).send().await.map_err(failure)
+        cx.clients.firestore().await?.get_database().set_name(name).send().await.map_err(failed::firestore(cx.clients))
     })
     .await
 }
@@ -36,7 +36,7 @@ async fn database(cx: Context<'_>) -> Result<Database> {
 async fn marker(cx: Context<'_>) -> Result<Topic> {
     let name = relative(cx.full_name(Scope::Marker)?);
     cx.call(&[op::GET_MARKER], || async {
-        cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failure)
+        cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failed::topics(cx.clients))
     })
     .await
 }
@@ -88,10 +88,21 @@ impl Reconcile<Gcp, Clients> for Kv {
         }
         let (name, database) = (relative(cx.full_name(Scope::Marker)?), cx.name(Scope::Database)?);
         cx.call(&[op::PATCH_MARKER, op::GET_MARKER], || async move {
-            let found = cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failure)?;
+            let found = cx
+                .clients
+                .topics()
+                .await?
+                .get_topic()
+                .set_topic(name)
+                .send()
+                .await
+                .map_err(failed::topics(cx.clients))?;
             let topic = Topic::new().set_name(name).set_labels(labels::with(found.labels, marks.all(database)));
             let call = cx.clients.topics().await?.update_topic().set_topic(topic);
-            call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await.map_err(failure)
+            call.set_update_mask(FieldMask::default().set_paths(["labels"]))
+                .send()
+                .await
+                .map_err(failed::topics(cx.clients))
         })
         .await
         .map(drop)
@@ -110,7 +121,14 @@ impl Reconcile<Gcp, Clients> for Kv {
         }
         let name = cx.full_name(Scope::Database)?;
         let started = cx.call(&[op::DELETE_DATABASE], || async {
-            cx.clients.firestore().await?.delete_database().set_name(name).send().await.map_err(failure)
+            cx.clients
+                .firestore()
+                .await?
+                .delete_database()
+                .set_name(name)
+                .send()
+                .await
+                .map_err(failed::firestore(cx.clients))
         });
         if let Some(operation) = started.await.optional()? {
             finished(cx, operation.name).await?;
@@ -142,7 +160,14 @@ async fn make(cx: Context<'_>, new: bool) -> Result<()> {
     let attempts = AtomicU32::new(0);
     let started = cx.call(&[op::CREATE_DATABASE], || async {
         attempts.fetch_add(1, Ordering::Relaxed);
-        cx.clients.firestore().await?.create_database().with_request(request.clone()).send().await.map_err(failure)
+        cx.clients
+            .firestore()
+            .await?
+            .create_database()
+            .with_request(request.clone())
+            .send()
+            .await
+            .map_err(failed::firestore(cx.clients))
     });
     match started.await {
         Ok(operation) => finished(cx, operation.name).await?,
@@ -157,7 +182,7 @@ async fn make(cx: Context<'_>, new: bool) -> Result<()> {
     let name = cx.full_name(Scope::Database)?;
     cx.call(&[op::GET_DATABASE], || async {
         let found = cx.clients.firestore().await?.get_database().set_name(name).send().await;
-        found.map_err(failure).propagating()
+        found.map_err(failed::firestore(cx.clients)).propagating()
     })
     .await
     .map(drop)
@@ -167,7 +192,14 @@ async fn make(cx: Context<'_>, new: bool) -> Result<()> {
 async fn mark(cx: Context<'_>, marks: &Marks, name: &str) -> Result<bool> {
     let topic = Topic::new().set_name(relative(cx.full_name(Scope::Marker)?)).set_labels(marks.ownership(name));
     let made = cx.call(&[op::CREATE_TOPIC], || async {
-        cx.clients.topics().await?.create_topic().with_request(topic.clone()).send().await.map_err(failure)
+        cx.clients
+            .topics()
+            .await?
+            .create_topic()
+            .with_request(topic.clone())
+            .send()
+            .await
+            .map_err(failed::topics(cx.clients))
     });
     match made.await {
         Ok(_) => Ok(true),
@@ -192,7 +224,7 @@ async fn mark(cx: Context<'_>, marks: &Marks, name: &str) -> Result<bool> {
 async fn unmark(cx: Context<'_>) -> Result<()> {
     let name = relative(cx.full_name(Scope::Marker)?);
     let gone = cx.call(&[op::DELETE_MARKER], || async {
-        cx.clients.topics().await?.delete_topic().set_topic(name).send().await.map_err(failure)
+        cx.clients.topics().await?.delete_topic().set_topic(name).send().await.map_err(failed::topics(cx.clients))
     });
     gone.await.optional().map(drop)
 }
@@ -202,7 +234,14 @@ async fn finished(cx: Context<'_>, name: String) -> Result<()> {
     let name = &name;
     cx.until(PATIENCE, || async move {
         let found = cx.call(&[op::GET_DATABASE_OPERATION], || async {
-            cx.clients.firestore().await?.get_operation().set_name(name).send().await.map_err(failure)
+            cx.clients
+                .firestore()
+                .await?
+                .get_operation()
+                .set_name(name)
+                .send()
+                .await
+                .map_err(failed::firestore(cx.clients))
         });
         let found = found.await?;
         if !found.done {
@@ -225,7 +264,7 @@ fn expiring(cx: Context<'_>, attribute: &str) -> Result<String> {
 async fn expires(cx: Context<'_>, attribute: &str) -> Result<bool> {
     let name = &expiring(cx, attribute)?;
     let found = cx.call(&[op::GET_DATABASE_FIELD], || async {
-        cx.clients.firestore().await?.get_field().set_name(name).send().await.map_err(failure)
+        cx.clients.firestore().await?.get_field().set_name(name).send().await.map_err(failed::firestore(cx.clients))
     });
     Ok(found.await.optional()?.is_some_and(|field| field.ttl_config.is_some()))
 }
@@ -240,7 +279,10 @@ async fn expire(cx: Context<'_>, attribute: &str) -> Result<()> {
     let field = Field::new().set_name(expiring(cx, attribute)?).set_ttl_config(TtlConfig::new());
     let started = cx.call(&[op::PATCH_DATABASE_FIELD], || async {
         let call = cx.clients.firestore().await?.update_field().set_field(field.clone());
-        call.set_update_mask(FieldMask::default().set_paths(["ttl_config"])).send().await.map_err(failure)
+        call.set_update_mask(FieldMask::default().set_paths(["ttl_config"]))
+            .send()
+            .await
+            .map_err(failed::firestore(cx.clients))
     });
     // Applying it to existing documents may take hours, so this does not wait for it.
     started.await.map(drop)

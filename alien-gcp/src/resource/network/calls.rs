@@ -14,7 +14,7 @@ use google_cloud_compute_v1::model::operation::Status;
 use google_cloud_compute_v1::model::{Firewall, Network as Vpc, NetworkRoutingConfig, Operation, Subnetwork};
 
 use crate::Gcp;
-use crate::client::{Clients, Context, description, failure};
+use crate::client::{Clients, Context, description, failed};
 use crate::identity::bindings::admit;
 use crate::naming::{Paths, relative};
 use crate::operations as op;
@@ -34,7 +34,15 @@ fn region<'a>(cx: Context<'a>) -> &'a str {
 async fn look(cx: Context<'_>) -> Result<Vpc> {
     let name = cx.name(Scope::Network)?;
     cx.call(&[op::GET_NETWORK], || async {
-        cx.clients.networks().await?.get().set_project(project(cx)).set_network(name).send().await.map_err(failure)
+        cx.clients
+            .networks()
+            .await?
+            .get()
+            .set_project(project(cx))
+            .set_network(name)
+            .send()
+            .await
+            .map_err(failed::networks(cx.clients))
     })
     .await
 }
@@ -73,7 +81,7 @@ async fn look_at_subnetwork(cx: Context<'_>) -> Result<Subnetwork> {
     let name = cx.name(Scope::Subnetwork)?;
     cx.call(&[op::GET_SUBNETWORK], || async {
         let call = cx.clients.subnetworks().await?.get().set_project(project(cx)).set_region(region(cx));
-        call.set_subnetwork(name).send().await.map_err(failure)
+        call.set_subnetwork(name).send().await.map_err(failed::subnetworks(cx.clients))
     })
     .await
 }
@@ -81,7 +89,15 @@ async fn look_at_subnetwork(cx: Context<'_>) -> Result<Subnetwork> {
 async fn look_at_rule(cx: Context<'_>) -> Result<Firewall> {
     let name = cx.name(Scope::Network)?;
     cx.call(&[op::GET_FIREWALL], || async {
-        cx.clients.firewalls().await?.get().set_project(project(cx)).set_firewall(name).send().await.map_err(failure)
+        cx.clients
+            .firewalls()
+            .await?
+            .get()
+            .set_project(project(cx))
+            .set_firewall(name)
+            .send()
+            .await
+            .map_err(failed::firewalls(cx.clients))
     })
     .await
 }
@@ -147,7 +163,7 @@ impl Reconcile<Gcp, Clients> for Network {
             .set_routing_config(NetworkRoutingConfig::new().set_routing_mode(RoutingMode::Regional));
         let started = cx.call(&[op::CREATE_NETWORK], || async {
             let call = cx.clients.networks().await?.insert().set_project(project(cx)).set_body(network.clone());
-            call.send().await.map_err(failure)
+            call.send().await.map_err(failed::networks(cx.clients))
         });
         finished(cx, Where::Everywhere, started.await?).await
     }
@@ -174,7 +190,7 @@ impl Reconcile<Gcp, Clients> for Network {
             let wanted = &wanted.set_or_clear_fingerprint(found.fingerprint);
             let started = cx.call(&[op::PATCH_SUBNETWORK], || async move {
                 let call = cx.clients.subnetworks().await?.patch().set_project(project(cx)).set_region(region(cx));
-                call.set_subnetwork(name).set_body(wanted.clone()).send().await.map_err(failure)
+                call.set_subnetwork(name).set_body(wanted.clone()).send().await.map_err(failed::subnetworks(cx.clients))
             });
             finished(cx, Where::InRegion, started.await?).await?;
             admit(cx).await?;
@@ -193,7 +209,7 @@ impl Reconcile<Gcp, Clients> for Network {
             let rule = rule.clone().set_description(description::of(&marks.ownership(name)));
             let started = cx.call(&[op::CREATE_FIREWALL, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
                 let call = cx.clients.firewalls().await?.insert().set_project(project(cx)).set_body(rule.clone());
-                call.send().await.map_err(failure)
+                call.send().await.map_err(failed::firewalls(cx.clients))
             });
             made(cx, Where::Everywhere, started.await).await?;
         }
@@ -210,7 +226,7 @@ impl Reconcile<Gcp, Clients> for Network {
                 .set_project(project(cx))
                 .set_firewall(name)
                 .set_body(rule.clone());
-            call.send().await.map_err(failure)
+            call.send().await.map_err(failed::firewalls(cx.clients))
         });
         finished(cx, Where::Everywhere, started.await?).await
     }
@@ -229,7 +245,7 @@ impl Reconcile<Gcp, Clients> for Network {
                     .set_firewall(name)
                     .send()
                     .await
-                    .map_err(failure)
+                    .map_err(failed::firewalls(cx.clients))
             })
             .await?;
         }
@@ -238,7 +254,7 @@ impl Reconcile<Gcp, Clients> for Network {
             description::own(cx.deployment(), words, &format!("the subnetwork `{name}`"))?;
             let gone = remove(cx, Where::InRegion, &[op::DELETE_SUBNETWORK], || async {
                 let call = cx.clients.subnetworks().await?.delete().set_project(project(cx)).set_region(region(cx));
-                call.set_subnetwork(name).send().await.map_err(failure)
+                call.set_subnetwork(name).send().await.map_err(failed::subnetworks(cx.clients))
             });
             match gone.await {
                 // Cloud Run releases its addresses late.
@@ -259,7 +275,7 @@ impl Reconcile<Gcp, Clients> for Network {
                 .set_network(name)
                 .send()
                 .await
-                .map_err(failure)
+                .map_err(failed::networks(cx.clients))
         })
         .await?;
         Ok(Removal::Gone)
@@ -289,7 +305,7 @@ async fn make_subnetwork(cx: Context<'_>, name: &str, network: &str, range: &str
         .set_private_ip_google_access(true);
     let started = cx.call(&[op::CREATE_SUBNETWORK, op::CREATE_SUBNETWORK_IN_NETWORK], || async {
         let call = cx.clients.subnetworks().await?.insert().set_project(project(cx)).set_region(region(cx));
-        call.set_body(subnetwork.clone()).send().await.map_err(failure)
+        call.set_body(subnetwork.clone()).send().await.map_err(failed::subnetworks(cx.clients))
     });
     made(cx, Where::InRegion, started.await).await
 }
@@ -342,7 +358,7 @@ async fn finished(cx: Context<'_>, whose: Where, started: Operation) -> Result<(
             Where::Everywhere => {
                 cx.call(&[op::GET_GLOBAL_OPERATION], || async {
                     let call = cx.clients.global_operations().await?.get().set_project(project(cx)).set_operation(name);
-                    call.send().await.map_err(failure)
+                    call.send().await.map_err(failed::global_operations(cx.clients))
                 })
                 .await?
             }
@@ -350,7 +366,7 @@ async fn finished(cx: Context<'_>, whose: Where, started: Operation) -> Result<(
                 cx.call(&[op::GET_REGION_OPERATION], || async {
                     let call =
                         cx.clients.region_operations().await?.get().set_project(project(cx)).set_region(region(cx));
-                    call.set_operation(name).send().await.map_err(failure)
+                    call.set_operation(name).send().await.map_err(failed::region_operations(cx.clients))
                 })
                 .await?
             }

@@ -14,7 +14,7 @@ use google_cloud_wkt::{Duration, FieldMask};
 use super::DEAD_LETTERS;
 use crate::Gcp;
 use crate::client::policy::{self, Guarded, bind_one};
-use crate::client::{Clients, Context, failure, labels};
+use crate::client::{Clients, Context, failed, labels};
 use crate::identity::bindings::{admit, dismiss};
 use crate::naming::relative;
 use crate::operations as op;
@@ -133,7 +133,7 @@ impl Reconcile<Gcp, Clients> for Queue {
         let mask = FieldMask::default().set_paths(fields);
         cx.call(&[op::PATCH_SUBSCRIPTION], || async {
             let call = cx.clients.subscriptions().await?.update_subscription().set_subscription(wanted.clone());
-            call.set_update_mask(mask.clone()).send().await.map_err(failure)
+            call.set_update_mask(mask.clone()).send().await.map_err(failed::subscriptions(cx.clients))
         })
         .await?;
         admit(cx).await?;
@@ -178,7 +178,7 @@ impl Operate<Gcp, Clients> for Queue {
     async fn heartbeat(&self, cx: Context<'_>) -> Result<Heartbeat> {
         let name = topic(cx)?;
         cx.call(&[op::GET_TOPIC], || async {
-            cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failure)
+            cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failed::topics(cx.clients))
         })
         .await?;
         let found = look(cx, op::GET_SUBSCRIPTION, subscription(cx)?).await?;
@@ -228,13 +228,22 @@ fn misused(found: &Subscription, retention: i64) -> impl Iterator<Item = &'stati
 }
 
 async fn look_at_topic(cx: Context<'_>, row: Row, name: &str) -> Result<Topic> {
-    cx.call(&[row], || async { cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failure) })
-        .await
+    cx.call(&[row], || async {
+        cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failed::topics(cx.clients))
+    })
+    .await
 }
 
 pub(crate) async fn look(cx: Context<'_>, row: Row, name: &str) -> Result<Subscription> {
     cx.call(&[row], || async {
-        cx.clients.subscriptions().await?.get_subscription().set_subscription(name).send().await.map_err(failure)
+        cx.clients
+            .subscriptions()
+            .await?
+            .get_subscription()
+            .set_subscription(name)
+            .send()
+            .await
+            .map_err(failed::subscriptions(cx.clients))
     })
     .await
 }
@@ -242,7 +251,14 @@ pub(crate) async fn look(cx: Context<'_>, row: Row, name: &str) -> Result<Subscr
 async fn make_topic(cx: Context<'_>, name: &str, marks: &Marks) -> Result<()> {
     let made = Topic::new().set_name(name).set_labels(marks.ownership(cx.name(Scope::Topic)?));
     cx.call(&[op::CREATE_TOPIC], || async {
-        cx.clients.topics().await?.create_topic().with_request(made.clone()).send().await.map_err(failure)
+        cx.clients
+            .topics()
+            .await?
+            .create_topic()
+            .with_request(made.clone())
+            .send()
+            .await
+            .map_err(failed::topics(cx.clients))
     })
     .await
     .map(drop)
@@ -251,10 +267,14 @@ async fn make_topic(cx: Context<'_>, name: &str, marks: &Marks) -> Result<()> {
 /// Adds marks to the labels of a topic.
 async fn label_topic(cx: Context<'_>, name: &str, marks: &[(&'static str, String)]) -> Result<()> {
     cx.call(&[op::PATCH_TOPIC, op::GET_TOPIC], || async move {
-        let found = cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failure)?;
+        let found =
+            cx.clients.topics().await?.get_topic().set_topic(name).send().await.map_err(failed::topics(cx.clients))?;
         let labelled = Topic::new().set_name(name).set_labels(labels::with(found.labels, marks.to_vec()));
         let call = cx.clients.topics().await?.update_topic().set_topic(labelled);
-        call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await.map_err(failure)
+        call.set_update_mask(FieldMask::default().set_paths(["labels"]))
+            .send()
+            .await
+            .map_err(failed::topics(cx.clients))
     })
     .await
     .map(drop)
@@ -286,7 +306,7 @@ async fn subscribe(cx: Context<'_>, wanted: &Subscription, marks: &Marks) -> Res
             .with_request(wanted.clone())
             .send()
             .await
-            .map_err(failure)
+            .map_err(failed::subscriptions(cx.clients))
     });
     match made.await {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -314,7 +334,10 @@ async fn label_subscription(cx: Context<'_>, found: &Subscription, marks: &[(&'s
     let labelled = Subscription::new().set_name(&found.name).set_topic(&found.topic).set_labels(labels);
     cx.call(&[op::PATCH_SUBSCRIPTION], || async {
         let call = cx.clients.subscriptions().await?.update_subscription().set_subscription(labelled.clone());
-        call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await.map_err(failure)
+        call.set_update_mask(FieldMask::default().set_paths(["labels"]))
+            .send()
+            .await
+            .map_err(failed::subscriptions(cx.clients))
     })
     .await
     .map(drop)
@@ -323,7 +346,14 @@ async fn label_subscription(cx: Context<'_>, found: &Subscription, marks: &[(&'s
 async fn unsubscribe(cx: Context<'_>, row: Row, name: &str) -> Result<()> {
     let rows = [row];
     let gone = cx.call(&rows, || async {
-        cx.clients.subscriptions().await?.delete_subscription().set_subscription(name).send().await.map_err(failure)
+        cx.clients
+            .subscriptions()
+            .await?
+            .delete_subscription()
+            .set_subscription(name)
+            .send()
+            .await
+            .map_err(failed::subscriptions(cx.clients))
     });
     gone.await.optional().map(drop)
 }
@@ -356,7 +386,7 @@ async fn keep_dead_letters(cx: Context<'_>, marks: &Marks) -> Result<()> {
         let mask = FieldMask::default().set_paths(kept.into_iter().chain(EXPORTS));
         cx.call(&[op::PATCH_DEAD_SUBSCRIPTION], || async {
             let call = cx.clients.subscriptions().await?.update_subscription().set_subscription(wanted.clone());
-            call.set_update_mask(mask.clone()).send().await.map_err(failure)
+            call.set_update_mask(mask.clone()).send().await.map_err(failed::subscriptions(cx.clients))
         })
         .await?;
     }
@@ -424,7 +454,7 @@ pub(crate) fn mover(cx: Context<'_>) -> String {
 async fn remove_topic(cx: Context<'_>, row: Row, name: &str) -> Result<()> {
     let rows = [row];
     let gone = cx.call(&rows, || async {
-        cx.clients.topics().await?.delete_topic().set_topic(name).send().await.map_err(failure)
+        cx.clients.topics().await?.delete_topic().set_topic(name).send().await.map_err(failed::topics(cx.clients))
     });
     gone.await.optional().map(drop)
 }

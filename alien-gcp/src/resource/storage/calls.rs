@@ -13,7 +13,7 @@ use google_cloud_wkt::{Duration, FieldMask};
 use jiff::Timestamp;
 
 use crate::Gcp;
-use crate::client::{Clients, Context, failure, labels};
+use crate::client::{Clients, Context, failed, labels};
 use crate::identity::bindings::{admit, dismiss};
 use crate::naming::{Paths, relative};
 use crate::operations as op;
@@ -27,7 +27,7 @@ fn path<'a>(cx: Context<'a>) -> Result<&'a str> {
 async fn look(cx: Context<'_>) -> Result<Bucket> {
     let name = path(cx)?;
     cx.call(&[op::GET_BUCKET], || async {
-        cx.clients.storage().await?.get_bucket().set_name(name).send().await.map_err(failure)
+        cx.clients.storage().await?.get_bucket().set_name(name).send().await.map_err(failed::storage(cx.clients))
     })
     .await
     .map_err(|error| match error.kind() {
@@ -63,7 +63,14 @@ impl Reconcile<Gcp, Clients> for Storage {
             .set_lifecycle(expiry(self));
         let request = CreateBucketRequest::new().set_parent("projects/_").set_bucket_id(name).set_bucket(bucket);
         cx.call(&[op::CREATE_BUCKET], || async {
-            cx.clients.storage().await?.create_bucket().with_request(request.clone()).send().await.map_err(failure)
+            cx.clients
+                .storage()
+                .await?
+                .create_bucket()
+                .with_request(request.clone())
+                .send()
+                .await
+                .map_err(failed::storage(cx.clients))
         })
         .await
         .map(drop)
@@ -84,10 +91,18 @@ impl Reconcile<Gcp, Clients> for Storage {
         let mask = &FieldMask::default().set_paths(["labels", "iam_config", "versioning", "lifecycle"]);
         // If somebody else wrote between our read and our write, both are repeated: no label of theirs is lost.
         cx.call(&[op::PATCH_BUCKET, op::GET_BUCKET], || async move {
-            let found = cx.clients.storage().await?.get_bucket().set_name(name).send().await.map_err(failure)?;
+            let found = cx
+                .clients
+                .storage()
+                .await?
+                .get_bucket()
+                .set_name(name)
+                .send()
+                .await
+                .map_err(failed::storage(cx.clients))?;
             let bucket = bucket.clone().set_labels(labels::with(found.labels, marks.all(resource)));
             let call = cx.clients.storage().await?.update_bucket().set_bucket(bucket).set_update_mask(mask.clone());
-            call.set_if_metageneration_match(found.metageneration).send().await.map_err(failure)
+            call.set_if_metageneration_match(found.metageneration).send().await.map_err(failed::storage(cx.clients))
         })
         .await
         .map(drop)
@@ -186,7 +201,7 @@ async fn delete_if_empty(cx: Context<'_>) -> Result<bool> {
             Ok(()) => Ok(true),
             Err(error) => match error.status().map(|status| status.code) {
                 Some(Code::FailedPrecondition) => Ok(false),
-                _ => Err(failure(error)),
+                _ => Err(failed::storage(cx.clients)(error)),
             },
         }
     });
@@ -205,7 +220,7 @@ async fn keep_nothing(cx: Context<'_>) -> Result<()> {
     cx.call(&[op::PATCH_BUCKET], || async move {
         let mask = FieldMask::default().set_paths(["soft_delete_policy"]);
         let call = cx.clients.storage().await?.update_bucket().set_bucket(bucket.clone()).set_update_mask(mask);
-        call.send().await.map_err(failure)
+        call.send().await.map_err(failed::storage(cx.clients))
     })
     .await
     .map(drop)
@@ -220,7 +235,7 @@ async fn kept_until(cx: Context<'_>) -> Result<Option<Timestamp>> {
         let token = &page;
         let listed = cx.call(&[op::LIST_OBJECTS], || async move {
             let call = cx.clients.storage().await?.list_objects().set_parent(name).set_soft_deleted(true);
-            call.set_page_token(token).send().await.map_err(failure)
+            call.set_page_token(token).send().await.map_err(failed::storage(cx.clients))
         });
         let listed = listed.await?;
         let times = listed.objects.iter().filter_map(|object| object.hard_delete_time);
@@ -238,7 +253,15 @@ async fn empty(cx: Context<'_>) -> Result<()> {
     let name = path(cx)?;
     loop {
         let listed = cx.call(&[op::LIST_OBJECTS], || async {
-            cx.clients.storage().await?.list_objects().set_parent(name).set_versions(true).send().await.map_err(failure)
+            cx.clients
+                .storage()
+                .await?
+                .list_objects()
+                .set_parent(name)
+                .set_versions(true)
+                .send()
+                .await
+                .map_err(failed::storage(cx.clients))
         });
         let objects = listed.await?.objects;
         if objects.is_empty() {
@@ -248,7 +271,7 @@ async fn empty(cx: Context<'_>) -> Result<()> {
             let deleted = cx.call(&[op::DELETE_OBJECT], || async {
                 let call = cx.clients.storage().await?.delete_object().set_bucket(name).set_object(&object.name);
                 // A version that is named is deleted for good.
-                call.set_generation(object.generation).send().await.map_err(failure)
+                call.set_generation(object.generation).send().await.map_err(failed::storage(cx.clients))
             });
             deleted.await.optional()?;
         }
