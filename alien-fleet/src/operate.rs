@@ -319,6 +319,14 @@ impl Fleet {
         let change = move |pages: &mut Pages<'_>| {
             let missing = || Error::new(ErrorKind::NotFound, format!("there is no rollout {at}"));
             let kept: KeptRollout = pages.get(&at.key())?.ok_or_else(missing)?;
+            let key = Product::key(at.product());
+            let mut product: Product = pages.get(&key)?.unwrap_or_default();
+            // What deployments run now is no longer what it brought them to.
+            if matches!(order, Order::Revert(_)) && kept.head.is_over() && product.rollouts != at.number() {
+                let newest = RolloutId::new(at.product().clone(), product.rollouts);
+                let what = format!("rollout {at} does not {order}: rollout {newest} has begun since");
+                return Err(Error::new(ErrorKind::Conflict, what).because("revert that, or release what is to run"));
+            }
             let event = match order.clone() {
                 Order::Pause(why) => Event::Pause { pause: kept.head.pauses() + 1, why },
                 Order::Resume => Event::Resume { pause: kept.head.pauses() },
@@ -330,6 +338,10 @@ impl Fleet {
             let actions = fold(pages, &at, &event, &who, now)?;
             if let Some(refusal) = refusal(&actions) {
                 return Err(Error::new(ErrorKind::Conflict, format!("rollout {at} does not {order}: {refusal}")));
+            }
+            // One that was over is worked on again.
+            if matches!(order, Order::Revert(_)) && product.active.insert(at.number()) {
+                pages.put(key, &product, None)?;
             }
             let what = What::Ordered { rollout: at.clone(), order: order.to_string() };
             pages.log(crate::log::Draft { at: now, who: who.clone(), what });

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod answers;
 mod auth;
 mod connections;
 mod limits;
@@ -12,6 +13,7 @@ pub mod settings;
 mod shed;
 mod tls;
 
+pub use answers::Answers;
 pub use limits::Limits;
 pub use openapi::openapi;
 pub use router::Router;

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use alien_core::adapter::{read_text, read_unique};
-use alien_core::{Problem, Problems, Rule};
-use clap::{Arg, Command};
+use alien_core::{Exit, Problem, Problems, Rule};
+use clap::{Arg, ArgAction, Command};
 use serde_json::Value;
 
 use crate::limits::Limits;
@@ -60,10 +60,16 @@ pub const ALL: [Setting; 19] = [
 pub fn command() -> Command {
     let file = Arg::new("config").long("config").value_name("FILE");
     let file = file.help("A file in JSON with any of these settings [env: ALIEN_MANAGER_CONFIG]");
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue);
+    let json = json.help("Print as JSON where it answers, or the error if it does not");
+    // A signal ends it as it should end.
+    let exits = Exit::help(Exit::ALL.into_iter().filter(|exit| exit.code() < 10));
     let command = Command::new("alien-manager")
         .version(env!("CARGO_PKG_VERSION"))
         .max_term_width(80)
         .about("Answers operators over HTTPS, and works for a fleet. A flag wins over its variable, and that over the file")
+        .after_help(exits)
+        .arg(json)
         .arg(file);
     ALL.iter().fold(command, |command, setting| {
         let help = format!("{} [env: {}]", setting.help, setting.variable());

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use alien_core::rollout::{self, Event, Refusal, Step, Why};
-use alien_core::{Deployment, DeploymentId, Error, ErrorKind, ResourceId, Result, Stack};
+use alien_core::rollout::{self, Event, Refusal, Row, Step, Why};
+use alien_core::{Deployment, DeploymentId, Error, ErrorKind, ResourceId, Result, RunId, Stack, TextError};
 use alien_release::RefusalKind;
 use alien_release::agent::{Attempt, Bearer, Condition, Ended, Hold, Message, Report, Signed, State, Waits};
 use jiff::{SignedDuration, Timestamp};
@@ -239,16 +239,24 @@ impl Given {
         match &self.report.state {
             State::Beginning { fence: told, .. } | State::Updating { fence: told, .. } if *told == fence => {
                 let is_new = kept.wanted.as_ref() != Some(&handed.wanted);
-                let refused = self.tell(pages, handed, Step::Send)?;
+                let mut refused = self.tell(pages, handed, Step::Send)?;
+                let is_late = refused.is_some() && self.is_beginning().is_none();
+                if is_late {
+                    // It had begun, and was silent for too long. What it does is not stopped.
+                    refused = self.tell(pages, handed, Step::Back { owner: self.owner()?, until })?;
+                }
                 match &refused {
                     None => {
                         self.tell(pages, handed, Step::Hand { until })?;
                         kept.wanted = Some(handed.wanted.clone());
                     }
+                    // Others have its place for now; it reports again.
+                    Some(Refusal::Waits(Why::Parallel | Why::Account)) if is_late => {}
                     Some(_) => kept.handed = None,
                 }
-                if is_new || refused.is_some() {
-                    self.note(pages, handed, refused.clone(), "begins".to_owned());
+                if is_new || is_late || refused.is_some() {
+                    let what = if is_late { "is back and goes on" } else { "begins" };
+                    self.note(pages, handed, refused.clone(), what.to_owned());
                 }
                 Ok(refused.filter(|_| self.is_beginning().is_some()).map(|why| why.to_string()))
             }
@@ -266,8 +274,18 @@ impl Given {
 
     /// Tells the rollout, and returns why that is refused.
     fn tell(&self, pages: &mut Pages<'_>, handed: &Handed, step: Step) -> Result<Option<Refusal>> {
-        let event = Event::Work { deployment: self.id, fence: handed.wanted.fence, step };
+        let row: Option<Row> = pages.get(&handed.rollout.row_key(self.id))?;
+        // While it was silent, claims that did not reach it had fences of their own. No worker has the deployment now.
+        let goes_on = |row: &Row| row.pass() == handed.pass && row.lease().is_none_or(|lease| lease.handed);
+        let fence = row.filter(goes_on).map_or(handed.wanted.fence, |row| row.fence());
+        let event = Event::Work { deployment: self.id, fence, step };
         Ok(refusal(&fold(pages, &handed.rollout, &event, &self.who, self.now)?).cloned())
+    }
+
+    /// The agent, as the owner of a lease.
+    fn owner(&self) -> Result<RunId> {
+        let defect = |error: TextError| Error::new(ErrorKind::Internal, "an agent has no name").caused_by(&error);
+        format!("agent-{}", self.id).parse().map_err(defect)
     }
 
     /// Writes into the log what the agent told.

@@ -167,7 +167,7 @@ impl Client {
         }
         let body = Body::from(Bytes::from_owner(Arc::clone(bytes)));
         let answer = self.send(Method::PUT, format!("/v1/zips/{digest}"), body, "application/zip", LONG).await?;
-        read(answer).await
+        answer.read().await
     }
 
     /// As [`Fleet::releases`].
@@ -320,7 +320,7 @@ impl Client {
     /// The same.
     pub async fn remove(&self, id: DeploymentId) -> Result<()> {
         let answer = self.send(Method::DELETE, format!("/v1/deployments/{id}"), Body::empty(), JSON, CALL).await?;
-        read(answer).await
+        answer.read().await
     }
 
     /// As [`Fleet::set`].
@@ -383,7 +383,7 @@ impl Client {
         }
         let path = format!("/v1/deployments/{id}/commands/{function}?id={command}");
         let answer = self.send(Method::POST, path, Body::from(body.to_vec()), "application/octet-stream", LONG).await?;
-        Reader::new(answer.into_body(), COMMAND, SILENCE).within(WHOLE).all().await.map_err(Error::with_sent)
+        answer.bytes(COMMAND).await.map_err(Error::with_sent)
     }
 
     /// As [`Fleet::log`].
@@ -415,7 +415,7 @@ impl Client {
         let opened = async move {
             let path = format!("/v1/events/stream?after={after}");
             let answer = client.send(Method::GET, path, Body::empty(), JSON, CALL).await?;
-            Ok::<_, Error>(entries(Reader::new(answer.into_body(), usize::MAX, SILENCE)))
+            Ok::<_, Error>(entries(Reader::new(answer.response.into_body(), usize::MAX, SILENCE)))
         };
         stream::once(opened).try_flatten().boxed()
     }
@@ -446,11 +446,11 @@ impl Client {
     /// The same.
     pub async fn revoke_token(&self, id: &TokenId) -> Result<Token> {
         let answer = self.send(Method::DELETE, format!("/v1/tokens/{id}"), Body::empty(), JSON, CALL).await?;
-        read(answer).await
+        answer.read().await
     }
 
     async fn ask<T: DeserializeOwned>(&self, path: String, time: Duration) -> Result<T> {
-        read(self.send(Method::GET, path, Body::empty(), JSON, time).await?).await
+        self.send(Method::GET, path, Body::empty(), JSON, time).await?.read().await
     }
 
     async fn give<T: DeserializeOwned, const LIMIT: usize>(
@@ -466,7 +466,7 @@ impl Client {
             return Err(too_large(LIMIT));
         }
         let answer = self.send(method, path, Body::from(text), JSON, time).await?;
-        read(answer).await
+        answer.read().await
     }
 
     /// Sends a request, and returns the answer if it is not an error.
@@ -477,34 +477,75 @@ impl Client {
         body: Body,
         kind: &'static str,
         time: Duration,
-    ) -> Result<Response> {
+    ) -> Result<Answered> {
         let is_safe = method.is_safe();
+        let (called, operation) = (self.transport.called(), format!("{method} {path}"));
         let request = Request::builder().method(method).uri(&path).header(header::CONTENT_TYPE, kind).body(body);
         let wrong = |error| Error::new(ErrorKind::Internal, format!("`{path}` is no path")).caused_by(&error);
         let sent = self.transport.send(request.map_err(wrong)?, &self.who);
-        let answer = tokio::time::timeout(time, sent).await.unwrap_or_else(|_| {
-            let what = format!("no answer came within {} seconds", time.as_secs());
-            let late = Error::new(ErrorKind::TimedOut, what);
+        let sent = tokio::time::timeout(time, sent).await.unwrap_or_else(|_| {
+            let what = format!("{called} did not answer within {} seconds", time.as_secs());
+            let late = Error::new(ErrorKind::TimedOut, what).because(LATER);
             Err(if is_safe { late } else { late.with_sent() })
-        })?;
-        if answer.status().is_success() { Ok(answer) } else { Err(failed(answer).await) }
+        });
+        let response = sent.map_err(|error| error.in_operation(operation.clone()))?;
+        let answered = Answered { response, called, operation };
+        if answered.response.status().is_success() { Ok(answered) } else { Err(answered.failed().await) }
     }
 }
 
-async fn read<T: DeserializeOwned>(answer: Response) -> Result<T> {
-    let text = Reader::new(answer.into_body(), ANSWER, SILENCE).within(WHOLE).all().await?;
-    let wrong = |error| Error::new(ErrorKind::Internal, "the answer is not of the form of the call").caused_by(&error);
-    serde_json::from_slice(&text).map_err(wrong)
+/// What to do if nothing comes.
+const LATER: &str = "check that it runs, and what your network lets pass, or try again later";
+
+/// What to do if something comes that is no answer.
+const OTHER: &str = "something else answers there, or a manager of another version: check the address";
+
+/// An answer, and of whom it is.
+struct Answered {
+    response: Response,
+    called: String,
+    operation: String,
 }
 
-/// The error of an answer, as the fleet gave it.
-async fn failed(answer: Response) -> Error {
-    let status = answer.status();
-    let is_json = answer.headers().get(header::CONTENT_TYPE) == Some(&HeaderValue::from_static(JSON));
-    let text = match Reader::new(answer.into_body(), ANSWER, SILENCE).within(WHOLE).all().await {
-        Ok(text) => text,
-        Err(error) => return error,
-    };
-    let told = is_json.then(|| serde_json::from_slice(&text).ok()).flatten();
-    told.unwrap_or_else(|| Error::new(ErrorKind::Internal, format!("what answers is no fleet: it says {status}")))
+impl Answered {
+    /// Reads the body, of at most so many bytes.
+    async fn bytes(self, limit: usize) -> Result<Vec<u8>> {
+        let Self { response, called, operation } = self;
+        let read = Reader::new(response.into_body(), limit, SILENCE).within(WHOLE).all().await;
+        read.map_err(|error| {
+            let told = match error.kind() {
+                ErrorKind::TooLarge => {
+                    let what = format!("the answer of {called} has more than {} MiB", limit >> 20);
+                    Error::new(ErrorKind::TooLarge, what).because(OTHER)
+                }
+                kind => Error::new(kind, format!("cannot read the answer of {called}: {error}")).because(LATER),
+            };
+            told.in_operation(operation)
+        })
+    }
+
+    async fn read<T: DeserializeOwned>(self) -> Result<T> {
+        let (called, operation) = (self.called.clone(), self.operation.clone());
+        let text = self.bytes(ANSWER).await?;
+        serde_json::from_slice(&text).map_err(|error| {
+            let what = format!("the answer of {called} is not of the form of the call");
+            Error::new(ErrorKind::Internal, what).caused_by(&error).because(OTHER).in_operation(operation)
+        })
+    }
+
+    /// The error of an answer, as the fleet gave it.
+    async fn failed(self) -> Error {
+        let (status, called, operation) = (self.response.status(), self.called.clone(), self.operation.clone());
+        let is_json = self.response.headers().get(header::CONTENT_TYPE) == Some(&HeaderValue::from_static(JSON));
+        let text = match self.bytes(ANSWER).await {
+            Ok(text) => text,
+            Err(error) => return error,
+        };
+        let told = is_json.then(|| serde_json::from_slice(&text).ok()).flatten();
+        told.unwrap_or_else(|| {
+            let kind = if status.is_server_error() { ErrorKind::Unavailable } else { ErrorKind::Internal };
+            let what = format!("{called} answered {status}, and not in the words of a fleet");
+            Error::new(kind, what).because(OTHER).in_operation(operation)
+        })
+    }
 }

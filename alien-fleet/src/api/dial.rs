@@ -50,6 +50,10 @@ impl Transport for OverSocket {
         let response = sender.send_request(request).await.map_err(|error| broken(error).with_sent())?;
         Ok(response.map(Body::new))
     }
+
+    fn called(&self) -> String {
+        format!("the program at `{}`", self.path.display())
+    }
 }
 
 /// Connects to a socket on which a program answers.

@@ -100,6 +100,11 @@ impl Transport for OverHttps {
         }
         Ok(http::Response::from(answer).map(Body::new))
     }
+
+    fn called(&self) -> String {
+        let host = self.base.authority().map_or("", |place| place.as_str());
+        format!("the manager at `{host}`")
+    }
 }
 
 /// The manager, as messages name it.

@@ -21,6 +21,11 @@ pub(super) trait Transport: Send + Sync + fmt::Debug {
     /// Sends a request, for whoever acts. The body of the answer is still to be read.
     async fn send(&self, request: Request, who: &Who) -> Result<Response>;
 
+    /// Whom this calls, as messages name it.
+    fn called(&self) -> String {
+        "the fleet".to_owned()
+    }
+
     /// The fleet, where it is in this process.
     fn here(&self) -> Option<&Fleet> {
         None

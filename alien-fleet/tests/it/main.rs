@@ -21,6 +21,8 @@ mod faults;
 mod faulty;
 mod folder;
 mod kills;
+#[cfg(feature = "agents")]
+mod late;
 mod records;
 mod rollouts;
 mod shared;

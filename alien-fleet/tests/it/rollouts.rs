@@ -252,6 +252,27 @@ async fn an_operator_halts_and_reverts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rollout_that_is_done_is_reverted_unless_another_has_begun_since() {
+    let world = World::new(2).await;
+    let (second, _) = world.roll_out(b"second", plan()).await;
+    let (third, status) = world.roll_out(b"third", plan()).await;
+    assert!(status.rollout.head().is_over());
+    let refused = world.fleet.order(&second, &Order::Revert(Scope::All)).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Conflict);
+    assert!(refused.to_string().contains("rollout shop/2 has begun since; revert that"), "{refused}");
+    world.fleet.order(&third, &Order::Revert(Scope::All)).await.unwrap();
+    world.fleet.worker().until_over().run(two_hours()).await.unwrap();
+    let status = world.fleet.status(&third).await.unwrap();
+    assert_eq!((status.rollout.head().phase(), status.rollout.head().is_over()), (Phase::Reverted, true));
+    for id in &world.ids {
+        assert_eq!(world.runs(*id).await, digest(b"second"));
+    }
+    // Nothing is left to do, and nothing is in the way of what comes next.
+    let (_, status) = world.roll_out(b"fourth", plan()).await;
+    assert_eq!(world.outcomes(&status), vec![Some(Outcome::Good); 2]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deployment_that_leaves_the_fleet_is_not_waited_for() {
     let world = World::new(2).await;
     world.fleet.set(world.ids[0], Setting::Hold("a demo".to_owned())).await.unwrap();

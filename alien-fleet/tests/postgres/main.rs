@@ -10,6 +10,9 @@
 )]
 
 mod broken;
+#[expect(dead_code, reason = "one part needs a clock that is wound on")]
+#[path = "../it/late.rs"]
+mod late;
 mod managers;
 mod measured;
 mod opened;
@@ -17,6 +20,9 @@ mod proxy;
 #[expect(dead_code, reason = "it also has what only the tests of other stores use")]
 #[path = "../it/stores/mod.rs"]
 mod stores;
+#[expect(dead_code, reason = "it also has what only the tests of other stores use")]
+#[path = "../it/world.rs"]
+mod world;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -99,6 +105,17 @@ fn on_one_server(server: &Shared) -> Vec<Trial> {
         ($($part:ident::$test:ident)+) => {
             $(test(concat!(stringify!($part), "::", stringify!($test)), |schema| Box::pin($part::$test(schema)));)+
         };
+    }
+    macro_rules! late {
+        ($($name:ident $test:ident)+) => {
+            $(test(concat!("late::", stringify!($name)), |schema| {
+                Box::pin(async move { late::$test(Arc::new(schema.store().await)).await })
+            });)+
+        };
+    }
+    late! {
+        an_agent_that_is_back_late_goes_on_with_what_it_began goes_on
+        an_agent_that_is_back_after_a_newer_release_was_ordered_is_too_late is_too_late
     }
     tests! {
         managers::two_managers_neither_lose_a_change_nor_take_a_document_twice

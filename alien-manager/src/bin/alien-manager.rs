@@ -1,18 +1,19 @@
 //! The program `alien-manager`: answers operators, and works for a fleet.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use alien_core::adapter::{Printable, printable, shutdown};
+use alien_core::adapter::{Failed, Printable, printable, shutdown};
 use alien_core::{Adapter, CallConfig, Connection, Error, ErrorKind, Exit, Result};
 use alien_fleet::api::{AgentApi, Socket, socket_of};
 use alien_fleet::store::{Embedded, Postgres};
 use alien_fleet::{ArtifactFolder, Clouds, Fleet, FleetBuilder, Who};
 use alien_manager::settings::{self, Place, Settings};
-use alien_manager::{Router, Server, Tls};
+use alien_manager::{Answers, Router, Server, Tls};
 use alien_release::verifiers;
 use clap::ArgMatches;
 use tokio::sync::watch;
@@ -22,31 +23,48 @@ const NAME: &str = "alien-manager";
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt().json().flatten_event(true).with_writer(|| Printable(io::stderr())).init();
-    let settings = match settings::command().try_get_matches().map(|matches| given(&matches)) {
-        Ok(Ok(settings)) => settings,
-        Ok(Err(error)) => return failed(&error),
+    let matches = match settings::command().try_get_matches() {
+        Ok(matches) => matches,
         Err(usage) => return said(&usage),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Error::new(ErrorKind::Internal, "no async runtime").caused_by(&error));
-    match runtime.and_then(|runtime| runtime.block_on(run(settings))) {
-        Ok(()) => Exit::Done.into(),
-        Err(error) => failed(&error),
-    }
-}
-
-fn failed(error: &Error) -> ExitCode {
+    let printed = Cell::new(false);
+    let tell = |answers: &Answers| {
+        if matches.get_flag("json") {
+            printed.set(true);
+            print(&serde_json::to_string_pretty(answers).map_or_else(|_| String::new(), |json| format!("{json}\n")));
+        }
+    };
+    let done = given(&matches).and_then(|settings| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Error::new(ErrorKind::Internal, "no async runtime").caused_by(&error));
+        runtime.and_then(|runtime| runtime.block_on(run(settings, tell)))
+    });
+    let Err(error) = done else { return Exit::Done.into() };
     for problem in error.problems() {
         tracing::error!("{problem}");
     }
     if error.problems().is_empty() {
         tracing::error!("{error}");
     }
-    Exit::of(error).into()
+    // Where it answered, that is the one document on standard output.
+    if matches.get_flag("json") && !printed.get() {
+        print(&Failed::of(&error).to_json());
+    }
+    Exit::of(&error).into()
+}
+
+/// Prints on standard output. If nobody reads it, nobody can be told.
+fn print(text: &str) {
+    let mut out = io::stdout();
+    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
 /// Says what is wrong with the command line, or what was asked of it. What a terminal would obey is written out.
 fn said(usage: &clap::Error) -> ExitCode {
+    if usage.use_stderr() && std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json") {
+        print(&Failed::new(Exit::Usage, &usage.render().to_string()).to_json());
+        return Exit::Usage.into();
+    }
     // If nobody reads it, nobody can be told.
     match printable(&usage.render().to_string()) {
         Cow::Borrowed(_) => drop(usage.print()),
@@ -108,7 +126,8 @@ async fn router(fleet: &Fleet, settings: &Settings) -> Result<Router> {
     }))
 }
 
-async fn run(settings: Settings) -> Result<()> {
+/// Answers and works until a signal ends it. Tells once where it answers.
+async fn run(settings: Settings, tell: impl FnOnce(&Answers)) -> Result<()> {
     // What is wrong with the certificate or the address is told before the store is opened.
     let tls = settings.tls.as_ref().map(|(certificate, key)| Tls::open(certificate, key)).transpose()?;
     let mut server = Server::bind(settings.listen).await?.limits(settings.limits);
@@ -132,6 +151,7 @@ async fn run(settings: Settings) -> Result<()> {
     };
     let signals = shutdown()?;
     tracing::info!(address = %server.address(), "answering");
+    tell(&Answers::new(server.address(), &settings));
     let worker = async {
         if settings.work {
             fleet.worker().width(settings.width).watch_every(settings.watch_every).run(stopped()).await?;

@@ -1,9 +1,11 @@
 //! The program, as whoever operates it starts it.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use alien_conformance::printed::reviewed;
+use alien_conformance::printed::{Results, reviewed};
 use alien_core::rollout::Plan;
 use alien_core::{Artifacts, ErrorKind, Exit, Images};
 use alien_fleet::api::Client;
@@ -59,6 +61,56 @@ fn nothing_that_a_terminal_obeys_is_printed_of_a_wrong_command_line_or_into_the_
         let read: Vec<serde_json::Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(exit == Exit::Input, read.iter().any(|line| line["message"].as_str().unwrap().contains(wild)));
     }
+}
+
+/// What it printed, as JSON.
+fn printed(output: &std::process::Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn with_json_it_prints_where_it_answers_or_why_it_does_not() {
+    let results = Results::new(include_str!("../../../docs/results.schema.json"));
+    let run = |words: &[&str]| {
+        let output = program(words).arg("--json").stdout(Stdio::piped()).output().unwrap();
+        results.look("alien-manager", &with_json(words), &output);
+        (output.status.code(), printed(&output))
+    };
+    let (code, usage) = run(&["--unknown"]);
+    assert_eq!((code, &usage["error"]["exit"]), (Some(2), &"usage".into()), "{usage}");
+    let (code, input) = run(&["--width", "0", "--idle", "x"]);
+    assert_eq!((code, &input["error"]["exit"]), (Some(3), &"input".into()), "{input}");
+    assert!(input["error"]["problems"].as_array().unwrap().len() > 1, "{input}");
+    let folder = Folder::new();
+    let store = folder.join("fleet.redb");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let (code, held) = run(&["--store", store.to_str().unwrap(), "--listen", &listen]);
+    assert_ne!(code, Some(0), "{held}");
+    assert!(held["error"]["message"].as_str().unwrap().contains(&listen), "{held}");
+
+    let mut command = program(&["--store", store.to_str().unwrap(), "--listen", "127.0.0.1:0", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    while !text.ends_with("}\n") {
+        assert!(out.read_line(&mut text).unwrap() > 0, "{text}");
+    }
+    let answers: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let address = answers["address"].as_str().unwrap();
+    assert!(std::net::TcpStream::connect(address).is_ok() && !address.ends_with(":0"), "{answers}");
+    assert_eq!((&answers["works"], &answers["isTls"]), (&true.into(), &false.into()), "{answers}");
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    // The one document was printed before.
+    out.read_line(&mut text).unwrap();
+    let output = std::process::Output { stdout: text.into_bytes(), ..output };
+    results.look("alien-manager", &["--json"], &output);
+    assert!(output.status.success());
+}
+
+fn with_json<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    [words, &["--json"]].concat()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,12 @@
 //! Rollouts treat those who pull as those who are pushed to: the same waves, halts, reverts, pauses and holds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use alien_core::memory;
 use alien_core::rollout::{OnHalt, Outcome, Phase, Scope, Why};
 use alien_core::{DeploymentId, ErrorKind};
+use alien_fleet::store::InMemory;
 use alien_fleet::{Order, Seen, Setting, What};
 use alien_release::agent::Waits;
 
@@ -103,6 +105,21 @@ async fn a_silent_agent_is_unreachable_and_not_bad() {
     pulling.all[1].cut_off(false);
     let status = pulling.roll_out(b"third", plan()).await;
     assert_eq!(pulling.world.outcomes(&status), vec![Some(Outcome::Good); 3], "{status:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_back_late_goes_on_with_what_it_began() {
+    crate::late::goes_on(Arc::new(InMemory::new())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_agent_did_while_it_was_silent_counts_whatever_did_not_reach_it() {
+    crate::late::has_ended(Arc::new(InMemory::new())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_back_after_a_newer_release_was_ordered_is_too_late() {
+    crate::late::is_too_late(Arc::new(InMemory::new())).await;
 }
 
 #[tokio::test(start_paused = true)]
