@@ -1,26 +1,24 @@
 //! The loop: asks, reports, and begins what is to be done. What is done goes on beside it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use alien_core::rollout::Sequence;
 use alien_core::{
-    AgentVersion, Clock, CommandId, Delivery, Deployment, Error, ErrorKind, Impersonate, Manager, RecordStore,
-    ResourceId, Result, SystemClock,
+    AgentVersion, Clock, Delivery, Deployment, Error, ErrorKind, Impersonate, Manager, RecordStore, Result, SystemClock,
 };
 use alien_release::Verifier;
-use alien_release::agent::{Condition, Desired, ETag, Report, State as Doing, Waits, Wanted};
+use alien_release::agent::{Desired, Report, State as Doing, Waits, Wanted};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use crate::calls::Calls;
 use crate::channel::{Channel, Https};
+use crate::live::Live;
 use crate::outcome::condition;
 use crate::pace::{self, Last};
 use crate::policy::Policy;
@@ -57,40 +55,6 @@ impl fmt::Debug for Agent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Agent").field("state", &self.state).field("policy", &self.policy()).finish_non_exhaustive()
     }
-}
-
-/// What an agent knows while it runs.
-pub(crate) struct Live {
-    /// The last answer to a poll, and its tag.
-    desired: Option<(ETag, Desired)>,
-    /// What it does, as it reports it.
-    pub(crate) doing: Doing,
-    /// What it does not begin, and why, while that may still be so.
-    pub(crate) parked: Option<Parked>,
-    /// How the resources were, and when that was.
-    resources: BTreeMap<ResourceId, Condition>,
-    looked: Option<Timestamp>,
-    /// Until when it looks more often.
-    pub(crate) baking: Option<Timestamp>,
-    /// What a manager took last, and when that was.
-    told: Option<(Report, Timestamp)>,
-    /// Whether an attempt goes on.
-    pub(crate) is_updating: bool,
-    is_looking: bool,
-    /// The commands and logs that are being answered.
-    pub(crate) answering: BTreeSet<CommandId>,
-    /// How often in a row the manager did not answer.
-    failures: u32,
-    /// When what was begun is tried again.
-    pub(crate) again: Option<Timestamp>,
-    /// Whether the floor is no lower than what is marked in the cloud.
-    is_marked: bool,
-}
-
-/// A release that is not begun.
-pub(crate) struct Parked {
-    pub(crate) wanted: Wanted,
-    pub(crate) why: Waits,
 }
 
 /// Collects what an agent is made of.
@@ -197,32 +161,6 @@ fn no_record() -> Error {
     Error::new(ErrorKind::NotFound, what).because("set up with its key, and give it the record that the set-up wrote")
 }
 
-impl Live {
-    const fn new() -> Self {
-        Self {
-            desired: None,
-            doing: Doing::Idle,
-            parked: None,
-            resources: BTreeMap::new(),
-            looked: None,
-            baking: None,
-            told: None,
-            is_updating: false,
-            is_looking: false,
-            answering: BTreeSet::new(),
-            failures: 0,
-            again: None,
-            is_marked: false,
-        }
-    }
-
-    /// How long the manager says to wait between polls.
-    fn next_poll(&self) -> Option<Duration> {
-        let (_, desired) = self.desired.as_ref()?;
-        desired.next_poll.map(|seconds| Duration::from_secs(seconds.into()))
-    }
-}
-
 impl Agent {
     /// Begins to make the agent of a state, which enters its deployment by `access`.
     pub fn builder(state: impl Into<Arc<State>>, access: Arc<dyn Impersonate>) -> AgentBuilder {
@@ -239,8 +177,8 @@ impl Agent {
         }
     }
 
-    /// Runs until `shutdown` is ready. Then it asks nothing more, and ends when the update that it is at has ended. It may be dropped
-    /// instead, at any point: that is as if it were killed, and the next run finishes what was begun.
+    /// Runs until `shutdown` is ready. Then it asks nothing more, and ends when the update, the commands and the logs that it is at have
+    /// ended. It may be dropped instead, at any point: that is as if it were killed, and the next run finishes what was begun.
     ///
     /// Waits and tries again while the manager, the repository or the cloud does not answer, and while the disk is full. It logs why by
     /// `tracing`.
@@ -263,7 +201,7 @@ impl Agent {
             last = loop {
                 tokio::select! {
                     () = &mut shutdown => {
-                        while jobs.next().await.is_some() {}
+                        while self.live().is_at_work() && jobs.next().await.is_some() {}
                         return;
                     }
                     last = &mut turn => break last,

@@ -48,6 +48,7 @@
 mod agent;
 mod calls;
 mod channel;
+mod live;
 mod outcome;
 mod pace;
 mod policy;

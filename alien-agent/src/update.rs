@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use alien_core::{CodeForm, ErrorKind, Release, Result, Stack};
+use alien_core::{CodeForm, ErrorKind, Lifecycle, Release, Result, Stack};
 use alien_release::agent::{Attempt, Ended, State as Doing, Waits, Wanted};
 use alien_release::{Begun, Refusal, RefusalKind, VerifiedRelease};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::agent::{Agent, Parked};
+use crate::agent::Agent;
+use crate::live::Parked;
 use crate::outcome::{ended, is_changed};
 use crate::pace::{self, Last};
 use crate::state::{BegunAttempt, Waiting};
@@ -94,9 +95,11 @@ impl Agent {
         verified.with_zips_of(self.is_run(verified.release().stack())).await
     }
 
-    /// Tells which zips of a stack the cloud runs: where it runs the image of the same code, none.
+    /// Tells which zips of a stack the agent may hand to the cloud: where the cloud runs the image of the same code, none; and none of what is
+    /// frozen, which no release sets.
     fn is_run(&self, stack: &Stack) -> impl Fn(&str) -> bool + Send + use<> {
-        let chosen = stack.resources().iter().filter_map(|resource| {
+        let live = stack.resources().iter().filter(|resource| resource.lifecycle() == Lifecycle::Live);
+        let chosen = live.filter_map(|resource| {
             let forms = self.access.code(resource.kind())?;
             match forms.choose(resource.code()?)?.only()? {
                 CodeForm::Zip(digest) => Some(digest.to_owned()),

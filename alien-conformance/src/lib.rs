@@ -28,6 +28,7 @@ pub mod interleaved;
 pub mod interrupted;
 pub mod json;
 pub mod life;
+pub mod machine;
 pub mod marked;
 pub mod ministack;
 pub mod mistakes;

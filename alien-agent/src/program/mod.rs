@@ -13,33 +13,39 @@
 //! }
 //! ```
 
+mod args;
 mod cloud;
 mod notify;
 mod run;
 
 use std::borrow::Cow;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use alien_core::adapter::{Failed, printable};
 use alien_core::{DeploymentId, Error, ErrorKind, Exit, Result};
 use alien_release::agent::Waits;
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use self::args::{NewKeyArgs, StateArgs};
 pub use self::cloud::AgentCloud;
 use self::run::RunArgs;
-use crate::state::{KeySource, State, Status};
+use crate::state::{State, Status};
 
 /// The agent of a deployment that pulls its releases.
 #[derive(Debug, Parser)]
-#[command(name = "alien-agent", version, max_term_width = 80)]
+#[command(name = "alien-agent", version, max_term_width = 80, after_help = exits())]
 struct Program {
     /// Print JSON, also where it fails
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
     command: Command,
+}
+
+/// The exit codes that this program has. A signal ends `run` as it should end.
+fn exits() -> String {
+    Exit::help(Exit::ALL.into_iter().filter(|exit| exit.code() < 10))
 }
 
 #[derive(Debug, Subcommand)]
@@ -75,63 +81,6 @@ enum Command {
     },
 }
 
-#[derive(Debug, Args)]
-struct StateArgs {
-    /// The folder of the state
-    #[arg(long, value_name = "DIR")]
-    state: PathBuf,
-    #[command(flatten)]
-    key: KeyArgs,
-}
-
-/// A key is 32 bytes, as 64 hexadecimal digits or 44 characters of Base64.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-struct KeyArgs {
-    /// The file of the key that seals the state: `openssl rand -hex 32` makes one
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
-    /// The variable of the environment that has the key
-    #[arg(long, value_name = "NAME")]
-    key_variable: Option<String>,
-    /// The credential that systemd gives to the service
-    #[arg(long, value_name = "NAME")]
-    key_credential: Option<String>,
-}
-
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-struct NewKeyArgs {
-    /// The file of the new key
-    #[arg(long, value_name = "FILE")]
-    new_key_file: Option<PathBuf>,
-    /// The variable of the environment that has the new key
-    #[arg(long, value_name = "NAME")]
-    new_key_variable: Option<String>,
-    /// The credential of systemd that is the new key
-    #[arg(long, value_name = "NAME")]
-    new_key_credential: Option<String>,
-}
-
-fn source(file: Option<PathBuf>, variable: Option<String>, credential: Option<String>) -> Result<KeySource> {
-    let file = file.map(KeySource::File);
-    let found = file.or(variable.map(KeySource::Variable)).or(credential.map(KeySource::Credential));
-    // The parser of the command line has seen to it.
-    found.ok_or_else(|| Error::new(ErrorKind::Internal, "no key is named"))
-}
-
-impl KeyArgs {
-    fn source(self) -> Result<KeySource> {
-        source(self.key_file, self.key_variable, self.key_credential)
-    }
-}
-
-impl NewKeyArgs {
-    fn source(self) -> Result<KeySource> {
-        source(self.new_key_file, self.new_key_variable, self.new_key_credential)
-    }
-}
-
 /// Returns the command line of the program on these clouds, for completions and man pages.
 #[must_use]
 pub fn command(clouds: &[AgentCloud]) -> clap::Command {
@@ -163,7 +112,7 @@ pub fn main(clouds: Vec<AgentCloud>) -> ExitCode {
         }
         Err(error) => {
             if json {
-                let _ = io::stdout().write_all(as_json(&failed(&error)).as_bytes());
+                let _ = io::stdout().write_all(Failed::of(&error).to_json().as_bytes());
             } else {
                 let _ = io::stderr().write_all(printable(&told(&error)).as_bytes());
             }
@@ -176,7 +125,7 @@ pub fn main(clouds: Vec<AgentCloud>) -> ExitCode {
 fn said(usage: &clap::Error) -> ExitCode {
     // If nobody reads it, nobody can be told.
     if usage.use_stderr() && std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json") {
-        let _ = io::stdout().write_all(as_json(&Failed::new(Exit::Usage, &usage.render().to_string())).as_bytes());
+        let _ = io::stdout().write_all(Failed::new(Exit::Usage, &usage.render().to_string()).to_json().as_bytes());
         return Exit::Usage.into();
     }
     match printable(&usage.render().to_string()) {
@@ -227,19 +176,6 @@ fn to_json(status: &Status) -> Result<String> {
     let json =
         json.map_err(|error| Error::new(ErrorKind::Internal, "the status has no JSON form").caused_by(&error))?;
     Ok(format!("{json}\n"))
-}
-
-/// A failure in the shape of all programs: `docs/errors.md`.
-fn failed(error: &Error) -> Failed {
-    let first = error.problems().iter().find(|problem| problem.is_error());
-    let message = first.map_or_else(|| error.to_string(), ToString::to_string);
-    Failed::new(Exit::of(error), &message).caused_by(error)
-}
-
-fn as_json(failed: &Failed) -> String {
-    // Texts and a number have a JSON form.
-    let json = serde_json::to_string_pretty(failed).unwrap_or_default();
-    printable(&format!("{json}\n")).into_owned()
 }
 
 /// What a state says, a line each.

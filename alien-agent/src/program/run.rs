@@ -10,7 +10,8 @@ use alien_core::{
 use clap::{Arg, ArgMatches, Args, Command};
 use zeroize::Zeroizing;
 
-use super::{AgentCloud, StateArgs, notify};
+use super::args::StateArgs;
+use super::{AgentCloud, notify};
 use crate::agent::{Agent, AgentBuilder};
 use crate::policy::Policy;
 use crate::state::State;

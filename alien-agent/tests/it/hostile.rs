@@ -153,12 +153,17 @@ async fn a_state_from_before_does_not_let_an_older_release_begin() {
 struct Late {
     inner: Arc<dyn Impersonate>,
     from: Timestamp,
+    /// Whether it answers nothing before, for an hour.
+    hangs: bool,
 }
 
 #[async_trait]
 impl Impersonate for Late {
     async fn session(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Arc<dyn Manage>> {
         if self.inner.clock().now() < self.from {
+            if self.hangs {
+                self.inner.clock().sleep(Duration::from_secs(3600)).await;
+            }
             return Err(Error::new(ErrorKind::Unavailable, "not yet"));
         }
         self.inner.session(deployment, purpose).await
@@ -190,7 +195,8 @@ impl Impersonate for Late {
 async fn what_is_marked_is_asked_for_again_where_the_cloud_did_not_tell() {
     let vendor = Vendor::new("marks-late").await;
     let (customer, way, [second, third]) = restored(&vendor).await;
-    let access = Late { inner: memory::agent(&customer.config), from: vendor.clock.now() + Duration::from_secs(600) };
+    let from = vendor.clock.now() + Duration::from_secs(600);
+    let access = Late { inner: memory::agent(&customer.config), from, hangs: false };
     let builder = customer.builder_with(&vendor, customer.state(), Arc::new(access));
     let agent = builder.channel(way.clone(), HOST).open().unwrap();
     // In one run: another one would ask anew by itself.
@@ -205,4 +211,19 @@ async fn what_is_marked_is_asked_for_again_where_the_cloud_did_not_tell() {
         () = names => {}
     }
     assert_eq!((customer.runs().await, customer.look().floor), (digest(b"third"), Some(third.release.sequence())));
+}
+
+/// A cloud that answers nothing.
+#[tokio::test(start_paused = true)]
+async fn who_stops_an_agent_does_not_wait_for_its_look_at_a_cloud_that_hangs() {
+    let vendor = Vendor::new("stopped").await;
+    let customer = vendor.customer("c0").await;
+    let clock = Arc::clone(&vendor.clock);
+    let access = Late { from: Timestamp::MAX, hangs: true, inner: memory::agent(&customer.config) };
+    let builder = customer.builder_with(&vendor, customer.state(), Arc::new(access));
+    let agent = builder.channel(Desire::new(vendor.router()), HOST).open().unwrap();
+    let began = clock.now();
+    agent.run(clock.sleep(Duration::from_secs(1))).await;
+    let took = Duration::try_from(clock.now().duration_since(began)).unwrap();
+    assert!(took < Duration::from_secs(2), "{took:?}");
 }

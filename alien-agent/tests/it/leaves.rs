@@ -7,7 +7,8 @@ use std::time::Duration;
 use alien_agent::Policy;
 use alien_core::memory::{self, Right};
 use alien_core::{Artifacts, Code, CommandId, Function, Kv, Profile, Release, ResourceId, Stack};
-use alien_release::agent::{CommandReply, LogPage, Report, TokenRequest};
+use alien_release::Signature;
+use alien_release::agent::{Bearer, CommandReply, ETag, LogPage, Report, SIGNATURE_HEADER, TokenRequest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -34,6 +35,22 @@ fn api() -> ResourceId {
     "planted-api".parse().unwrap()
 }
 
+/// The headers of calls have a closed list of names, and each the one form of its value.
+fn of_the_protocol(headers: &BTreeSet<(String, String)>) {
+    for (name, value) in headers {
+        let is_its_form = match name.as_str() {
+            "content-type" => value == "application/json",
+            "if-none-match" => value.parse::<ETag>().is_ok(),
+            "authorization" => value.strip_prefix("Bearer ").is_some_and(|bearer| bearer.parse::<Bearer>().is_ok()),
+            SIGNATURE_HEADER => value.parse::<Signature>().is_ok(),
+            _ => false,
+        };
+        assert!(is_its_form && !value.to_lowercase().contains(PLANTED), "{name}: {value}");
+    }
+    let names: BTreeSet<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+}
+
 /// All that an agent sends while a release succeeds, a command and a log are asked for, a release fails, and the cloud refuses; and whether
 /// the command and the log were answered.
 async fn sent(name: &str, policy: Policy) -> (Vec<(String, String)>, [bool; 2]) {
@@ -43,7 +60,7 @@ async fn sent(name: &str, policy: Policy) -> (Vec<(String, String)>, [bool; 2]) 
         vendor.account.set_objects(&name, OBJECTS);
     }
     let way = Way::to(vendor.router());
-    let sent = Arc::clone(&way.sent);
+    let (sent, headers) = (Arc::clone(&way.sent), Arc::clone(&way.headers));
     let agent = customer.builder(&vendor, customer.state()).policy(policy).channel(way, HOST).open().unwrap();
     let agents = [agent];
     let mut answered = [false; 2];
@@ -69,6 +86,7 @@ async fn sent(name: &str, policy: Policy) -> (Vec<(String, String)>, [bool; 2]) 
     let published = vendor.publish(&planted(b"planted-again"), b"planted-again").await;
     vendor.begin(&published, plan()).await;
     vendor.live(&agents, Duration::from_secs(900)).await;
+    of_the_protocol(&headers.lock().unwrap());
     let sent = sent.lock().unwrap();
     let sent = sent.iter().map(|(call, body)| (call.clone(), String::from_utf8(body.clone()).unwrap()));
     (sent.collect(), answered)

@@ -42,11 +42,14 @@ fn invoked(vendor: &Vendor) -> usize {
 async fn a_command_is_answered_where_the_customer_lets_it_and_is_refused_elsewhere() {
     let vendor = Vendor::new("commands").await;
     let customer = vendor.customer("c0").await;
-    let refusing = agent(&vendor, &customer, Policy::new(), Way::to(vendor.router()));
-    let error = meanwhile(&refusing, commanded(&vendor, &customer)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
-    assert_eq!(invoked(&vendor), 0);
-    drop(refusing);
+    // Leave for something else is none for this.
+    let others = Policy::new().answering_commands("orders".parse().unwrap()).sending_logs(api());
+    for policy in [Policy::new(), others] {
+        let refusing = agent(&vendor, &customer, policy, Way::to(vendor.router()));
+        let error = meanwhile(&refusing, commanded(&vendor, &customer)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+        assert_eq!(invoked(&vendor), 0);
+    }
     let policy = Policy::new().answering_commands(api());
     let answering = agent(&vendor, &customer, policy, Way::to(vendor.router()));
     assert_eq!(meanwhile(&answering, commanded(&vendor, &customer)).await.unwrap(), b"hello");
@@ -58,7 +61,8 @@ async fn a_log_is_sent_where_the_customer_lets_it() {
     let vendor = Vendor::new("logs").await;
     let customer = vendor.customer("c0").await;
     let policy = Policy::new().answering_commands(api());
-    let refusing = agent(&vendor, &customer, policy.clone(), Way::to(vendor.router()));
+    let others = policy.clone().sending_logs("orders".parse().unwrap());
+    let refusing = agent(&vendor, &customer, others, Way::to(vendor.router()));
     meanwhile(&refusing, commanded(&vendor, &customer)).await.unwrap();
     let error = meanwhile(&refusing, vendor.fleet.logs(customer.id, &api(), None, 10)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied, "{error}");

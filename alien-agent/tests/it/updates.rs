@@ -95,6 +95,53 @@ async fn a_release_that_needs_a_newer_agent_waits_until_there_is_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_release_that_needs_a_newer_agent_does_not_block_one_that_does_not() {
+    let vendor = Vendor::new("too-old-next").await;
+    let customer = vendor.customer("c0").await;
+    let made = vendor.fleet.publish(&release(b"made"), Images::new(), RevertTo::Before).await.unwrap();
+    let needs = made.release.clone().with_least_agent(AgentVersion::new(900, 0, 0));
+    let needs = Published { release: needs, twin: made.twin.clone() };
+    vendor.sign(&needs, b"made").await;
+    let way = Desire::new(vendor.router());
+    let agent = customer.builder(&vendor, customer.state()).channel(way.clone(), HOST).open().unwrap();
+    way.name(&needs);
+    vendor.live(std::slice::from_ref(&agent), Duration::from_secs(600)).await;
+    assert!(way.states().iter().any(|state| state.contains("agent-too-old")), "{:?}", way.states());
+    assert_eq!(customer.runs().await, digest(b"first"));
+    let next = vendor.publish(&release(b"second"), b"second").await;
+    way.name_as(next.release.sequence(), next.release.digest(), 1_000_001);
+    vendor.live(std::slice::from_ref(&agent), Duration::from_secs(120)).await;
+    assert_eq!((customer.runs().await, customer.look().waiting), (digest(b"second"), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_zip_of_what_is_frozen_is_not_fetched() {
+    let vendor = Vendor::new("frozen-zip").await;
+    let with_ledger = |code: &[u8]| {
+        let mut stack = Stack::builder("shop");
+        stack.live("api", Function::new(Code::zip(code), "api"));
+        stack.frozen("ledger", Function::new(Code::zip(b"first"), "api"));
+        stack.profile("api", Profile::new());
+        let zips = [Arc::from(code), Arc::from(*b"first")].into_iter().collect();
+        Release::new(stack.build().unwrap(), zips).unwrap()
+    };
+    let customer = vendor.customer_of("c0", &with_ledger(b"first")).await;
+    let second = vendor.publish(&with_ledger(b"second"), b"second").await;
+    let hexadecimal = digest(b"first").replace("sha256:", "");
+    let files = std::fs::read_dir(vendor.folder.join("repository")).unwrap().map(|file| file.unwrap().path());
+    let frozen: Vec<_> = files.filter(|path| path.to_string_lossy().contains(&hexadecimal)).collect();
+    assert!(!frozen.is_empty(), "the repository has its zip");
+    for path in frozen {
+        std::fs::remove_file(path).unwrap();
+    }
+    let id = vendor.begin(&second, plan()).await;
+    vendor.live_until_over(&[customer.agent(&vendor)]).await;
+    let status = vendor.status(&id).await;
+    assert_eq!(outcome(&status, customer.id), Some(Outcome::Good), "{status:#?}");
+    assert_eq!(customer.runs().await, digest(b"second"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_not_what_the_keys_signed_is_not_begun_and_does_not_block_the_next() {
     let vendor = Vendor::new("altered").await;
     let customer = vendor.customer("c0").await;

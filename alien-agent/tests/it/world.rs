@@ -1,6 +1,7 @@
 //! A vendor with a fleet, a signed repository and a manager, and customers whose agents reach it through a router in this process, on a
 //! clock that jumps when all wait.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -149,17 +150,22 @@ impl Vendor {
 
     /// The same, where the customer sets up another release.
     pub(crate) async fn customer_of(&self, prefix: &str, first: &Release) -> Customer {
-        let id = DeploymentId::new();
-        let at = self.folder.join(prefix);
-        let state = State::create(&at, &key(1), id).unwrap();
+        let customer = self.invited(prefix, first).await;
+        let state = State::create(&customer.folder, &key(1), customer.id).unwrap();
+        self.register(&customer.record, state.public_key()).await;
+        state.give(&customer.record).unwrap();
+        customer
+    }
+
+    /// A customer who has set up, and has no agent yet.
+    pub(crate) async fn invited(&self, prefix: &str, first: &Release) -> Customer {
+        let (id, folder) = (DeploymentId::new(), self.folder.join(prefix));
         let (manager, root) = self.delivery();
         let target = memory::Target::pulled(prefix, PRINCIPAL.parse().unwrap()).unwrap();
         let admin = memory::admin(&self.config, id, target).with_delivery(Delivery::Pull { manager, root });
         let record = admin.apply(&admin.plan(first).await.unwrap()).await.unwrap();
-        self.register(&record, state.public_key()).await;
-        state.give(&record).unwrap();
         let config = self.config.clone().with_agent(PRINCIPAL.parse().unwrap());
-        Customer { id, record, folder: at, config }
+        Customer { id, record, folder, config }
     }
 
     /// The vendor registers a deployment with the key of its agent.
@@ -288,6 +294,8 @@ pub(crate) type Sent = (String, Vec<u8>);
 pub(crate) struct Way {
     router: Arc<Mutex<Router>>,
     pub(crate) sent: Arc<Mutex<Vec<Sent>>>,
+    /// The headers of all calls, with their values.
+    pub(crate) headers: Arc<Mutex<BTreeSet<(String, String)>>>,
     pub(crate) calls: Arc<AtomicUsize>,
 }
 
@@ -299,7 +307,12 @@ impl fmt::Debug for Way {
 
 impl Way {
     pub(crate) fn to(router: Router) -> Self {
-        Self { router: Arc::new(Mutex::new(router)), sent: Arc::default(), calls: Arc::default() }
+        Self {
+            router: Arc::new(Mutex::new(router)),
+            sent: Arc::default(),
+            headers: Arc::default(),
+            calls: Arc::default(),
+        }
     }
 
     /// From now on another program answers.
@@ -313,6 +326,8 @@ impl Channel for Way {
     async fn exchange(&self, request: Request<Vec<u8>>, most: usize) -> Result<Response<Vec<u8>>> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let (parts, body) = request.into_parts();
+        let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+        self.headers.lock().unwrap().extend(headers);
         self.sent.lock().unwrap().push((format!("{} {}", parts.method, parts.uri), body.clone()));
         let router = self.router.lock().unwrap().clone();
         let answer = router.oneshot(Request::from_parts(parts, Body::from(body))).await.unwrap();

@@ -1,11 +1,17 @@
 //! The program `alien-agent run` in odd networks and under systemd. The deployment's cloud is the one in its own process, where nothing was set
 //! up: what it does there is looked at elsewhere.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests says what is wrong by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a suite of tests says what is wrong by panicking"
+)]
 #![expect(dead_code, reason = "the world of the other tests has more than is needed here")]
 
 #[path = "../it/authority.rs"]
 mod authority;
+mod life;
 #[path = "../it/world.rs"]
 mod world;
 
@@ -19,6 +25,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use alien_agent::program::AgentCloud;
+use alien_conformance::printed::reviewed;
 use alien_core::rollout::Outcome;
 use alien_core::{Deployment, SystemClock, memory};
 use axum::Router;
@@ -59,7 +66,13 @@ mod state {
 
 fn main() -> ExitCode {
     match std::env::var(PROGRAM).as_deref() {
-        Ok("alien-agent") => return alien_agent::program::main(vec![AgentCloud::of(memory::Adapter::new(set_up()))]),
+        Ok("alien-agent") => {
+            let cloud = match std::env::var(life::ACCOUNT) {
+                Ok(file) => life::cloud(&file),
+                Err(_) => set_up(),
+            };
+            return alien_agent::program::main(vec![AgentCloud::of(memory::Adapter::new(cloud))]);
+        }
         Ok(inside) => {
             match inside {
                 "ipv6" => reaches_its_manager_by_ipv6(),
@@ -69,7 +82,8 @@ fn main() -> ExitCode {
         }
         Err(_) => {}
     }
-    let tests: [(&str, fn()); 5] = [
+    let tests: [(&str, fn()); 6] = [
+        ("on_the_reference_cloud_it_lives_from_an_invitation_to_the_end", life::life),
         ("behind_a_proxy_that_opens_tls_it_works_with_the_proxys_authority_and_says_so_without", behind_a_proxy),
         ("where_the_network_is_cut_it_waits_says_so_and_comes_back", cut_off),
         ("systemd_is_told_that_it_is_ready_lives_and_ends", under_systemd),
@@ -108,7 +122,9 @@ fn main() -> ExitCode {
 fn set_up() -> memory::Config {
     let config =
         memory::Config::new(memory::Account::new(Arc::new(SystemClock))).with_agent(PRINCIPAL.parse().unwrap());
-    let record = Deployment::from_json(&fs::read_to_string(std::env::var(RECORD).unwrap()).unwrap()).unwrap();
+    // What makes or shows a state needs no cloud.
+    let Ok(record) = std::env::var(RECORD) else { return config };
+    let record = Deployment::from_json(&fs::read_to_string(record).unwrap()).unwrap();
     let target = record.target::<memory::Memory>().unwrap().clone();
     let admin = memory::admin(&config, record.id, target).with_delivery(record.delivery);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -425,11 +441,14 @@ fn wrong_files() {
             assert_eq!(said.matches(told).count(), 1, "{told}: {said}");
         }
         assert!(said.lines().all(|line| line.matches("error: ").count() == 1), "{said}");
+        let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program/messages.txt");
+        reviewed(&list, &said);
         // Without a record there is nothing to run.
         let other = state::folder("wrong-without-record");
         alien_agent::State::create(&other, &state::key(1), customer.id).unwrap();
         let output = agent(&customer).arg("--state").arg(&other).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains("the agent has no record of its deployment") && said.contains("`--record`"), "{said}");
+        reviewed(&list, &said);
     });
 }

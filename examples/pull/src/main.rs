@@ -4,6 +4,7 @@
 //! The customers' cloud is in this process, and its clock goes a hundred times as fast as it should. Whatever is not as it should be ends in
 //! an error.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::net::Ipv4Addr;
@@ -12,10 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alien_agent::{Agent, Policy, State, StateKey};
-use alien_core::rollout::{OnHalt, Plan, PlanBuilder, Sequence};
+use alien_core::rollout::{OnHalt, Outcome, Phase, Plan, PlanBuilder, Sequence, Why};
 use alien_core::{
     Artifacts, CallConfig, Clock, Code, Connection, Delivery, Deployment, DeploymentId, Function, Images, Invitation,
-    Kv, Profile, Release, Stack, memory,
+    Kv, Live, Profile, Release, Stack, memory,
 };
 use alien_fleet::api::AgentApi;
 use alien_fleet::store::InMemory;
@@ -29,6 +30,10 @@ use tokio::sync::watch;
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
 const CUSTOMERS: usize = 5;
+
+/// The zips of releases.
+const FIRST: &[u8] = b"the first release";
+const SECOND: &[u8] = b"the second release";
 
 /// A minute takes as long as a good half of a second.
 const SPEED: u32 = 100;
@@ -67,17 +72,19 @@ async fn pull(folder: &Path) -> Fallible<()> {
     println!("# The vendor\n");
     let vendor = Vendor::new(folder, clock.clone(), &config).await?;
     println!("root     {}: two of its keys sign the root, and both stay offline", vendor.root.digest());
-    let first = vendor.publish(b"the first release").await?;
+    let first = vendor.publish(FIRST).await?;
     println!("release  {first} is signed and published");
     let manager = Manager::start(folder, &vendor).await?;
     println!("manager  {}", manager.url);
 
     println!("\n# Five customers\n");
     let delivery = Delivery::Pull { manager: manager.url.parse()?, root: vendor.root.digest().clone() };
-    let mut agents = Vec::new();
+    let (mut agents, mut deployments) = (Vec::new(), Vec::new());
     for number in 1..=CUSTOMERS {
         let customer = Customer { name: format!("customer-{number}"), config: &config, clock: &clock, folder };
-        agents.push(customer.agent(&vendor, &delivery, &manager.certificate).await?);
+        let (agent, deployment) = customer.agent(&vendor, &delivery, &manager.certificate).await?;
+        agents.push(agent);
+        deployments.push(deployment);
     }
     println!(
         "{CUSTOMERS} deployments are set up; each trusts its own `{AGENT}`, and the vendor has no identity in any of them"
@@ -90,20 +97,37 @@ async fn pull(folder: &Path) -> Fallible<()> {
     let lives = join_all(agents.iter().map(|agent| agent.run(std::future::pending())));
     let story = async {
         println!("\n# A release\n");
-        let second = vendor.publish(b"the second release").await?;
-        vendor.rolled_out(second, vendor.plan().patience(Duration::from_secs(600))).await?;
+        let second = vendor.publish(SECOND).await?;
+        let rolled = vendor.rolled_out(second, vendor.plan().patience(Duration::from_secs(600))).await?;
+        rolled.ends(Phase::Done, "four customers run it, and the fifth waits", |outcomes| {
+            let waits = |outcome: &&Outcome| matches!(outcome, Outcome::NotTried(Why::Approval(_)));
+            count(outcomes, Outcome::Good) == 4 && outcomes.last().is_some_and(|last| waits(&last))
+        })?;
+        run(&deployments, [SECOND, SECOND, SECOND, SECOND, FIRST]).await?;
         println!("customer-5 approves release {second}");
         slow.set_policy(Policy::new().approving([second]));
-        vendor.rolled_out(second, vendor.plan()).await?;
+        let rolled = vendor.rolled_out(second, vendor.plan()).await?;
+        rolled.ends(Phase::Done, "all run it", |outcomes| count(outcomes, Outcome::Good) == CUSTOMERS)?;
+        run(&deployments, [SECOND; CUSTOMERS]).await?;
 
         println!("\n# A release that does not start\n");
         slow.set_policy(Policy::new());
         let third = vendor.publish(memory::BROKEN).await?;
-        vendor.rolled_out(third, vendor.plan().on_halt(OnHalt::RevertAll)).await?;
+        let rolled = vendor.rolled_out(third, vendor.plan().on_halt(OnHalt::RevertAll)).await?;
+        rolled.ends(Phase::Reverted, "one is bad, and the others are not tried", |outcomes| {
+            let is_bad = |outcome: &&Outcome| matches!(outcome, Outcome::Bad(_));
+            let is_left = |outcome: &&Outcome| matches!(outcome, Outcome::NotTried(Why::Halted));
+            outcomes.iter().filter(is_bad).count() == 1 && outcomes.iter().filter(is_left).count() == CUSTOMERS - 1
+        })?;
+        run(&deployments, [SECOND; CUSTOMERS]).await?;
 
         println!("\n# A manager that somebody else has\n");
         let other = vendor.published(b"what the thief made").await?;
-        vendor.rolled_out(other, Plan::builder().patience(Duration::from_secs(600))).await?;
+        let rolled = vendor.rolled_out(other, Plan::builder().patience(Duration::from_secs(600))).await?;
+        rolled.ends(Phase::Done, "no agent takes it", |outcomes| {
+            outcomes.iter().all(|outcome| matches!(outcome, Outcome::NotTried(Why::Held(_))))
+        })?;
+        run(&deployments, [SECOND; CUSTOMERS]).await?;
         println!("the release is in the manager's store and was not signed offline: no agent has begun it");
         Fallible::Ok(())
     };
@@ -151,7 +175,7 @@ impl Vendor {
     /// Publishes a release, signed by the release key.
     async fn publish(&self, zip: &[u8]) -> Fallible<Sequence> {
         let published = self.fleet.publish(&release(zip)?, Images::new(), RevertTo::Before).await?;
-        let zips: Artifacts = [zip, b"the first release", b"the second release"].map(Arc::from).into_iter().collect();
+        let zips: Artifacts = [zip, FIRST, SECOND].map(Arc::from).into_iter().collect();
         self.repository.publish(&published.release, published.twin.as_ref(), &zips).await?;
         Ok(published.release.sequence())
     }
@@ -162,19 +186,53 @@ impl Vendor {
     }
 
     /// Rolls a release out, and prints how it ended at each customer.
-    async fn rolled_out(&self, release: Sequence, plan: PlanBuilder) -> Fallible<()> {
+    async fn rolled_out(&self, release: Sequence, plan: PlanBuilder) -> Fallible<Rolled> {
         let id: RolloutId = self.fleet.roll_out(&"shop".parse()?, release, &plan.build()?).await?;
         self.fleet.worker().without_watch().until_over().run(std::future::pending()).await?;
         let status = self.fleet.status(&id).await?;
         println!("rollout {id} of release {release}: {}", status.rollout.head().phase());
+        let mut outcomes = BTreeMap::new();
         for listed in self.fleet.deployments(&"shop".parse()?).await? {
-            let row = status.rollout.rows().get(&listed.id);
-            let outcome =
-                row.and_then(|row| row.outcome()).map_or_else(|| "not reached".to_owned(), ToString::to_string);
-            println!("  {:10} {outcome}", listed.labels.get("customer").map_or("", String::as_str));
+            let Some(outcome) = status.rollout.rows().get(&listed.id).and_then(|row| row.outcome()) else { continue };
+            outcomes.insert(listed.labels.get("customer").cloned().unwrap_or_default(), outcome.clone());
         }
-        Ok(())
+        for (customer, outcome) in &outcomes {
+            println!("  {customer:10} {outcome}");
+        }
+        Ok(Rolled { phase: status.rollout.head().phase(), outcomes: outcomes.into_values().collect() })
     }
+}
+
+/// How a rollout ended.
+#[derive(Debug)]
+struct Rolled {
+    phase: Phase,
+    /// The outcomes of the customers, in the order of their names.
+    outcomes: Vec<Outcome>,
+}
+
+impl Rolled {
+    /// Fails, unless it ended so.
+    fn ends(self, phase: Phase, what: &str, is_so: impl Fn(&[Outcome]) -> bool) -> Fallible<()> {
+        let is_so = self.phase == phase && self.outcomes.len() == CUSTOMERS && is_so(&self.outcomes);
+        if is_so { Ok(()) } else { Err(format!("it should be {phase} ({what}): {self:?}").into()) }
+    }
+}
+
+fn count(outcomes: &[Outcome], of: Outcome) -> usize {
+    outcomes.iter().filter(|outcome| **outcome == of).count()
+}
+
+/// Fails, unless the customers' functions run this code.
+async fn run(deployments: &[alien_core::Manager], code: [&[u8]; CUSTOMERS]) -> Fallible<()> {
+    for (number, (deployment, code)) in deployments.iter().zip(code).enumerate() {
+        let api = deployment.find::<Function, Live>("api")?;
+        let runs = deployment.heartbeat(&api).await?.runs.map(|runs| runs.code);
+        if runs != Code::zip(code).only().map(|form| form.digest().to_owned()) {
+            return Err(format!("customer-{} runs {runs:?}", number + 1).into());
+        }
+    }
+    Ok(())
 }
 
 fn release(zip: &[u8]) -> Fallible<Release> {
@@ -223,16 +281,21 @@ struct Customer<'a> {
 }
 
 impl Customer<'_> {
-    /// Sets up by the vendor's invitation, and gives the agent. In reality these are the customer's admin, the vendor and the customer's
+    /// Sets up by the vendor's invitation, and gives the agent and the customer's own view of the deployment. In reality these are the customer's admin, the vendor and the customer's
     /// machine, one after another.
-    async fn agent(&self, vendor: &Vendor, delivery: &Delivery, certificate: &str) -> Fallible<Agent> {
+    async fn agent(
+        &self,
+        vendor: &Vendor,
+        delivery: &Delivery,
+        certificate: &str,
+    ) -> Fallible<(Agent, alien_core::Manager)> {
         let Delivery::Pull { manager, root } = delivery else { return Err("the vendor pushes".into()) };
         let id = DeploymentId::new();
         // The customer keeps the key that seals the state: `openssl rand -hex 32` makes one. The agent's own key never leaves the state.
         let [one, two] = [(); 2].map(|()| uuid::Uuid::new_v4().simple());
         let key: StateKey = format!("{one}{two}").parse()?;
         let state = State::create(self.folder.join(&self.name), &key, id)?;
-        let first = release(b"the first release")?;
+        let first = release(FIRST)?;
         let stack = first.stack().clone();
         let invitation = Invitation::pull::<memory::Memory>(id, manager.clone(), root.clone(), stack)?;
         let record = self.set_up(&invitation, &first).await?;
@@ -241,8 +304,9 @@ impl Customer<'_> {
         vendor.fleet.set(id, customer).await?;
         state.give(&record)?;
         let config = self.config.clone().with_agent(AGENT.parse()?);
-        let agent = Agent::builder(state, memory::agent(&config));
-        Ok(agent.clock(self.clock.clone()).ca(certificate).open()?)
+        let (agent, access) = (Agent::builder(state, memory::agent(&config)), memory::agent(&config));
+        let agent = agent.clock(self.clock.clone()).ca(certificate).open()?;
+        Ok((agent, alien_core::Manager::new(access, record)))
     }
 
     async fn set_up(&self, invitation: &Invitation, first: &Release) -> Fallible<Deployment> {
