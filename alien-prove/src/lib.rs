@@ -10,15 +10,21 @@ mod cloud;
 mod fact;
 mod findings;
 mod life;
+mod page;
 pub mod plain;
 mod product;
+mod recording;
+mod replay;
 mod step;
 
 pub use cloud::{Attempt, AwsVendor, Need, Outcome, Outsider, Provable, Who};
-pub use fact::{Fact, Shown, page};
+pub use fact::{Fact, Shown};
 pub use findings::{Findings, Found, Taken, Verdict};
 pub use life::Life;
+pub use page::page;
 pub use product::{Product, bootstrap};
+pub use recording::{Line, Recording};
+pub use replay::{BEGUN, Begun, EXCHANGES, FINDINGS, INVITATION, Proof, Replayed};
 pub use step::Step;
 
 /// What is proved of each cloud.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use alien_core::adapter::Options;
 use alien_core::{
-    Action, Admin, AnyTarget, Clock, Container, Data, Deployment, ErrorKind, Function, Health, Impersonate, Invitation,
-    Live, Manager, RecordStore, Result,
+    Action, Admin, AnyTarget, Clock, Connection, Container, Data, Deployment, ErrorKind, Function, Health, Impersonate,
+    Invitation, Live, Manager, RecordStore, Result,
 };
 use futures_util::TryStreamExt as _;
 use futures_util::future::{BoxFuture, Either, select};
@@ -71,6 +71,30 @@ fn words(error: impl fmt::Display) -> String {
 }
 
 impl Life {
+    /// Connects both sides: the customer's admin by the first connection, the vendor by the second, and the vendor without this library
+    /// by that too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Adapter::admin`](alien_core::Adapter::admin) and [`Adapter::vendor`](alien_core::Adapter::vendor).
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the life")]
+    pub async fn connected(
+        cloud: &'static dyn Provable,
+        invitation: Invitation,
+        target: AnyTarget,
+        product: Product,
+        [admin, vendor]: [&Connection; 2],
+        store: Arc<dyn RecordStore>,
+        clock: Arc<dyn Clock>,
+        told: Box<dyn Fn(Step) + Send + Sync>,
+    ) -> Result<Self> {
+        let record = cloud.adapter().record(&invitation, &target)?;
+        let admin = cloud.adapter().admin(invitation.id, &target, admin).await?;
+        let outsider = cloud.outsider(&record, vendor).await?;
+        let vendor = cloud.adapter().vendor(&target, vendor).await?;
+        Ok(Self { cloud, invitation, target, admin, vendor, outsider, product, store, clock, told })
+    }
+
     /// Lives it: what can be tried is tried, also where something before it failed, and everything is taken down in the end. Where
     /// `interrupted` ends first, it is taken down at once.
     ///

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use alien_core::adapter::{Exchange, Exchanges, chain};
-use alien_core::{Error, ErrorKind, Result};
+use alien_core::adapter::{Answers, Exchange, Exchanges, chain};
+use alien_core::{CallConfig, Error, ErrorKind, Result};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Certificate, Client, Method, StatusCode};
 use serde_json::Value;
@@ -14,6 +14,7 @@ use crate::cloud::Outcome;
 pub struct Plain {
     client: Client,
     exchanges: Option<Exchanges>,
+    answers: Option<Answers>,
 }
 
 impl fmt::Debug for Plain {
@@ -57,13 +58,13 @@ impl Plain {
             None => Client::builder(),
         };
         let client = builder.timeout(alien_core::adapter::ATTEMPT).build().map_err(|error| unsent(&error))?;
-        Ok(Self { client, exchanges: None })
+        Ok(Self { client, exchanges: None, answers: None })
     }
 
-    /// Tells each request and its answer, without secrets.
+    /// Tells each request and its answer, without secrets; or calls nothing, where something answers in the cloud's place.
     #[must_use]
-    pub fn telling(mut self, exchanges: Option<Exchanges>) -> Self {
-        self.exchanges = exchanges;
+    pub fn as_of(mut self, calls: &CallConfig) -> Self {
+        (self.exchanges, self.answers) = (calls.exchanges.clone(), calls.answers.clone());
         self
     }
 
@@ -87,15 +88,21 @@ impl Plain {
         let sent = request.body().and_then(|body| body.as_bytes()).unwrap_or_default();
         let asked =
             Exchange::asked(request.method().as_str(), request.url().as_str(), described(request.headers()), sent);
+        if let Some(answers) = &self.answers {
+            let given = answers(asked).await?;
+            let status = StatusCode::from_u16(given.status);
+            let status = status.map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
+            let text = String::from_utf8_lossy(&given.answer_body()).into_owned();
+            return Ok(Answer::of(status, given.answered.get(CODE).cloned(), text));
+        }
         let answer = self.client.execute(request).await.map_err(|error| unsent(&error))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
-        let named = headers.get("x-ms-error-code").and_then(|code| code.to_str().ok()).map(str::to_owned);
+        let named = headers.get(CODE).and_then(|code| code.to_str().ok()).map(str::to_owned);
         let text = answer.text().await.map_err(|error| unsent(&error))?;
         if let Some(exchanges) = &self.exchanges {
             exchanges(&asked.with_answer(status.as_u16(), described(&headers), text.as_bytes()));
         }
-        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Ok(Answer { status, code: named.or_else(|| code(&body)).unwrap_or_else(|| status.to_string()), body })
+        Ok(Answer::of(status, named, text))
     }
 
     /// Gets something that must be there.
@@ -108,9 +115,12 @@ impl Plain {
     }
 }
 
+/// The header with the code of an error of Azure's storage.
+const CODE: &str = "x-ms-error-code";
+
 /// The headers that say what a request or an answer is. None has a secret.
 fn described(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    let described = ["content-type", "x-ms-error-code"];
+    let described = ["content-type", CODE];
     described.into_iter().filter_map(|name| Some((name, headers.get(name)?.to_str().ok()?)))
 }
 
@@ -140,6 +150,11 @@ fn code(body: &Value) -> Option<String> {
 }
 
 impl Answer {
+    fn of(status: StatusCode, named: Option<String>, text: String) -> Self {
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Self { status, code: named.or_else(|| code(&body)).unwrap_or_else(|| status.to_string()), body }
+    }
+
     /// Returns the body.
     ///
     /// # Errors

@@ -6,8 +6,6 @@ use alien_azure::VendorToken;
 use alien_core::adapter::{DeploymentContext, Unreadable, read_text};
 use alien_core::{Adapter, Connection, Deployment, Error, ErrorKind, Result};
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -141,6 +139,28 @@ const FACTS: &[Fact] = &[
         ),
     },
     Fact {
+        id: "way-out-of-subnet",
+        what: "An environment cannot pull its images where the route table of its subnet sends `0.0.0.0/0` to `None`, or the security group \
+               denies TCP 443 outward, and a rule before that which allows some of it is for the registry.",
+        source: "https://learn.microsoft.com/azure/container-apps/firewall-integration",
+        otherwise: "`plan` warns in vain, or does not warn, and apps do not start.",
+        shown: Shown::ByHand(
+            "plan and set up with `--existing`, in subnets with such a route table and such a group, and in one whose group allows \
+             `AzureContainerRegistry` first",
+        ),
+    },
+    Fact {
+        id: "room-for-roles",
+        what: "A subscription that has its 4000 role assignments, and a tenant that has its 5000 custom roles, refuse the next with \
+               `RoleAssignmentLimitExceeded` and `RoleDefinitionLimitExceeded`, and what was made before stays: no plan counts them, for \
+               the rights of a set-up end at its group.",
+        source: "https://learn.microsoft.com/azure/role-based-access-control/troubleshoot-limits",
+        otherwise: "`up` stops half-way with other words, and goes on when it is run again, once there is room.",
+        shown: Shown::ByHand(
+            "fill a scratch subscription with role assignments, set up, remove some, and set up again",
+        ),
+    },
+    Fact {
         id: "keys-for-diagnostics",
         what: "A diagnostic setting to a workspace asks for the right on the workspace's keys, so logs go by `log-analytics`.",
         source: "https://learn.microsoft.com/azure/azure-monitor/platform/diagnostic-settings",
@@ -208,8 +228,8 @@ const ATTEMPTS: &[Attempt] = &[
     },
     Attempt {
         name: "rights",
-        what: "give the management identity the role `Reader` on the live function",
-        after: &[],
+        what: "give the live function's own identity the role `Reader` on it",
+        after: &["GET containerApps"],
         call: "PUT roleAssignments",
         leaves: "",
     },
@@ -251,7 +271,7 @@ impl Provable for Azure {
         let certificate = vendor.get("endpointCertificate").map(|path| read_text(Path::new(path)));
         let certificate = certificate.transpose().map_err(wrong)?;
         let token = VendorToken::connected(DeploymentContext::<alien_azure::Azure>::of(record)?.target(), vendor)?;
-        let plain = Plain::new(certificate.as_ref().map(|pem| pem.as_str()))?.telling(vendor.calls.exchanges.clone());
+        let plain = Plain::new(certificate.as_ref().map(|pem| pem.as_str()))?.as_of(&vendor.calls);
         Ok(Box::new(Vendor { plain, token, endpoint }))
     }
 }
@@ -300,14 +320,6 @@ impl Vendor {
     }
 }
 
-/// The object id of whom an access token is of.
-/// <https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>
-fn principal(token: &str) -> Result<String> {
-    let payload = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
-    let claims: Value = payload.and_then(|payload| serde_json::from_slice(&payload).ok()).unwrap_or_default();
-    text(&claims, "/oid")
-}
-
 /// `Reader`: <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles#general>.
 const READER: &str = "acdd72a7-3385-48ef-bd42-f606fba81ae7";
 
@@ -351,7 +363,10 @@ impl Outsider for Vendor {
                 let authorization = "providers/Microsoft.Authorization";
                 let subscription = deployment.target.field("subscription").unwrap_or_default();
                 let role = format!("/subscriptions/{subscription}/{authorization}/roleDefinitions/{READER}");
-                let principal = principal(&token)?;
+                let app = found(api).await?;
+                let identities = app.pointer("/identity/userAssignedIdentities").and_then(Value::as_object);
+                let none = || Error::new(ErrorKind::Internal, "an app without an identity");
+                let principal = identities.and_then(|all| all.values().next()?.get("principalId")).ok_or_else(none)?;
                 let given = json!({ "properties": {
                     "principalId": principal, "principalType": "ServicePrincipal", "roleDefinitionId": role,
                 } });

@@ -99,6 +99,26 @@ const FACTS: &[Fact] = &[
         shown: Shown::ByHand("restrict a project to its own organisation, and run `alien-prove` there"),
     },
     Fact {
+        id: "pulled-outside-networks",
+        what: "Cloud Run pulls images by itself, and code in a network sends through it only what is for private addresses: to reach a \
+               registry and Google's services, the network needs neither a route nor Cloud NAT nor private access.",
+        source: "https://docs.cloud.google.com/run/docs/configuring/vpc-direct-vpc",
+        otherwise: "Services in a network of the customer's that has no way out do not start, and no `plan` warns of it.",
+        shown: Shown::ByHand(
+            "plan and set up with `--existing`, in a network without routes and a subnetwork without private access",
+        ),
+    },
+    Fact {
+        id: "room-for-accounts",
+        what: "A project that has its 100 service accounts or 300 custom roles refuses the next with `RESOURCE_EXHAUSTED`, and what was made \
+               before stays: no plan counts them, for the rights of a set-up do not list those of others.",
+        source: "https://docs.cloud.google.com/iam/quotas",
+        otherwise: "`up` stops half-way with other words, and goes on when it is run again, once there is room.",
+        shown: Shown::ByHand(
+            "make service accounts in a scratch project until it refuses one, set up, remove some, and set up again",
+        ),
+    },
+    Fact {
         id: "agent-of-queues",
         what: "A policy that names Pub/Sub's agent before it is made is refused, and `gcloud beta services identity create` makes it.",
         source: "https://docs.cloud.google.com/iam/docs/create-service-agents",
@@ -273,7 +293,7 @@ impl Provable for Gcp {
     async fn outsider(&self, _: &Deployment, vendor: &Connection) -> Result<Box<dyn Outsider>> {
         let endpoint = vendor.endpoint_url()?.map(str::to_owned);
         let credentials = alien_gcp::Config::connected(vendor).await?.credentials();
-        Ok(Box::new(Vendor { plain: Plain::new(None)?.telling(vendor.calls.exchanges.clone()), credentials, endpoint }))
+        Ok(Box::new(Vendor { plain: Plain::new(None)?.as_of(&vendor.calls), credentials, endpoint }))
     }
 }
 

@@ -1,0 +1,515 @@
+//! A recorded proof, as answers to whoever asks the same again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use alien_core::adapter::Exchange;
+use jiff::{SignedDuration, Timestamp};
+use regex_lite::Regex;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A line of `exchanges.jsonl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// The step that it was made in.
+    pub step: String,
+    /// When the answer came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// How often the same was asked and answered, one after another.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub times: usize,
+    /// The request and its answer.
+    #[serde(flatten)]
+    pub exchange: Exchange,
+}
+
+const fn once() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_once(times: &usize) -> bool {
+    *times == 1
+}
+
+/// What was recorded, as far as it was not asked for yet.
+///
+/// Within a step, requests may come in another order than they were recorded in: some are made side by side. Those that are equal
+/// get their answers in the order of the recording.
+#[derive(Debug)]
+pub struct Recording {
+    /// With the number of each line, from 1, and what stays of its target whatever a run chooses.
+    left: Vec<(usize, Line, String)>,
+    /// What runs choose or read from a clock: as recorded, and as it is this time.
+    renamed: BTreeMap<String, String>,
+    /// All that was chosen in the recording.
+    chosen: BTreeSet<String>,
+    /// When it was recorded.
+    recorded: Option<(Timestamp, Timestamp)>,
+    /// The highest number that was asked for: nobody waits any longer for what came before it.
+    passed: usize,
+    /// The last line that was asked for.
+    last: Option<(usize, String)>,
+    differences: Vec<String>,
+}
+
+/// What every run chooses anew or reads from a clock: ids, the suffix of a revision, times as text, and times as a number of seconds,
+/// of milli-, micro- or nanoseconds.
+static CHOSEN: LazyLock<Result<Regex, regex_lite::Error>> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"(?P<id>\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b|\br[0-9a-f]{8}\b)",
+        r"|(?P<time>\d{4}-\d\d-\d\dT\d\d(?::|%3A)\d\d(?::|%3A)\d\d(?:\.\d+)?Z)",
+        r"|(?P<number>\b\d{10}(?:\d{3}(?:\d{3}(?:\d{3})?)?)?\b)",
+    ))
+});
+
+/// A text in parts: what is fixed, and what was chosen.
+#[derive(Debug, PartialEq, Eq)]
+enum Part<'t> {
+    Fixed(&'t str),
+    Id(&'t str),
+    Time(&'t str, Timestamp),
+}
+
+fn parts(text: &str) -> Vec<Part<'_>> {
+    let (mut parts, mut end) = (Vec::new(), 0);
+    let found = CHOSEN.as_ref().map(|chosen| chosen.captures_iter(text).collect()).unwrap_or_else(|_| Vec::new());
+    for captures in found {
+        let Some(whole) = captures.get(0) else { continue };
+        let word = whole.as_str();
+        let part = match (captures.name("id"), captures.name("time")) {
+            (Some(_), _) => Some(Part::Id(word)),
+            (_, Some(_)) => word.replace("%3A", ":").parse().ok().map(|at| Part::Time(word, at)),
+            _ => counted(word).map(|at| Part::Time(word, at)),
+        };
+        let Some(part) = part else { continue };
+        parts.push(Part::Fixed(text.get(end..whole.start()).unwrap_or_default()));
+        parts.push(part);
+        end = whole.end();
+    }
+    parts.push(Part::Fixed(text.get(end..).unwrap_or_default()));
+    parts
+}
+
+/// A text without what was chosen.
+fn fixed(text: &str) -> String {
+    parts(text).into_iter().filter_map(|part| if let Part::Fixed(text) = part { Some(text) } else { None }).collect()
+}
+
+/// The time that a number says.
+fn counted(digits: &str) -> Option<Timestamp> {
+    let number: i64 = digits.parse().ok()?;
+    match digits.len() {
+        10 => Timestamp::from_second(number).ok(),
+        13 => Timestamp::from_millisecond(number).ok(),
+        16 => Timestamp::from_microsecond(number).ok(),
+        _ => Timestamp::from_nanosecond(number.into()).ok(),
+    }
+}
+
+/// How far from the recording a time may be to be one of it: what is asked for since some time is asked for since a while before.
+const AROUND: SignedDuration = SignedDuration::from_hours(24);
+
+impl Recording {
+    /// Reads `exchanges.jsonl`.
+    ///
+    /// # Errors
+    ///
+    /// Where a line is in another form, which one and how.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        let left = lines.map(|(index, line)| {
+            let number = index + 1;
+            let line: Line = serde_json::from_str(line).map_err(|error| format!("line {number}: {error}"))?;
+            let fixed = fixed(&line.exchange.target);
+            Ok((number, line, fixed))
+        });
+        let left: Vec<(usize, Line, String)> = left.collect::<Result<_, String>>()?;
+        let times = || left.iter().filter_map(|(_, line, _)| line.at);
+        let mut chosen = BTreeSet::new();
+        for part in parts(text) {
+            if let Part::Id(word) = part {
+                chosen.insert(word.to_owned());
+            }
+        }
+        Ok(Self {
+            recorded: times().min().zip(times().max()),
+            left,
+            renamed: BTreeMap::new(),
+            chosen,
+            passed: 0,
+            last: None,
+            differences: Vec::new(),
+        })
+    }
+
+    /// When the first answer came.
+    #[must_use]
+    pub fn begun(&self) -> Option<Timestamp> {
+        self.recorded.map(|(begun, _)| begun)
+    }
+
+    /// When the next answer of a step came, in the order of the recording.
+    #[must_use]
+    pub fn next_of(&self, step: &str) -> Option<Timestamp> {
+        self.left.iter().find(|(_, line, _)| line.step == step).and_then(|(_, line, _)| line.at)
+    }
+
+    /// How many requests are left to be asked for.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.left.iter().map(|(_, line, _)| line.times).sum()
+    }
+
+    /// Whether all was asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    /// Whether the answer to a request is the next of a step, in the order of the recording: all before it were asked for. What is not
+    /// recorded waits for nothing.
+    #[must_use]
+    pub fn is_next(&self, step: &str, asked: &Exchange) -> bool {
+        let first = self.of_step(step).find(|(_, (number, ..))| *number > self.passed).map(|(at, _)| at);
+        self.found(step, asked).is_none_or(|(at, _)| first.is_none_or(|first| at <= first))
+    }
+
+    fn of_step(&self, step: &str) -> impl Iterator<Item = (usize, &(usize, Line, String))> {
+        self.left.iter().enumerate().filter(move |(_, (_, line, _))| line.step == step)
+    }
+
+    /// The line that a request is answered by, and the words that are other ones this time.
+    fn found(&self, step: &str, asked: &Exchange) -> Option<(usize, Vec<(String, String)>)> {
+        let like = fixed(&asked.target);
+        let mut like =
+            self.of_step(step).filter(|(_, (_, line, fixed))| line.exchange.verb == asked.verb && *fixed == like);
+        like.find_map(|(at, (_, line, _))| Some((at, self.compared(&line.exchange, asked).ok()?)))
+    }
+
+    /// Gives a request the answer that it got in a step, and when. What was not recorded is a difference; its description is returned.
+    ///
+    /// # Errors
+    ///
+    /// The difference.
+    pub fn answer(&mut self, step: &str, asked: &Exchange) -> Result<(Exchange, Option<Timestamp>), String> {
+        let found = self.found(step, asked);
+        let Some((at, renamed)) = found else {
+            let differing = self.of_step(step).filter_map(|(_, (number, line, _))| {
+                let (rank, what) = self.compared(&line.exchange, asked).err()?;
+                Some((rank, *number, what))
+            });
+            // The first of those that have most in common.
+            let nearest = differing.reduce(|best, next| if next.0 > best.0 { next } else { best });
+            let request = format!("{} {}{}", asked.verb, asked.host, asked.target);
+            let told = match nearest {
+                // Another verb or another thing is another request.
+                Some((rank, number, what)) if rank >= SAME_THING => {
+                    format!("exchange {number} (`{step}`, {request}): {what}")
+                }
+                _ => format!("`{step}`: {request} is not recorded there"),
+            };
+            if !self.differences.contains(&told) {
+                self.differences.push(told.clone());
+            }
+            return Err(told);
+        };
+        self.renamed.extend(renamed);
+        let Some((number, line, _)) = self.left.get_mut(at) else { return Err(String::new()) };
+        let (number, when) = (*number, line.at);
+        let request = format!("{} {}{}", line.exchange.verb, line.exchange.host, line.exchange.target);
+        let exchange = line.exchange.clone();
+        line.times -= 1;
+        if line.times == 0 {
+            self.left.remove(at);
+        }
+        self.last = Some((number, request));
+        self.passed = self.passed.max(number);
+        Ok((self.renamed(exchange), when))
+    }
+
+    /// An answer with what this run has chosen in the place of what was recorded.
+    fn renamed(&self, mut exchange: Exchange) -> Exchange {
+        let new = |text: &str| {
+            let mut new = String::with_capacity(text.len());
+            for part in parts(text) {
+                let word = match part {
+                    Part::Fixed(word) | Part::Id(word) | Part::Time(word, _) => word,
+                };
+                new.push_str(self.renamed.get(word).map_or(word, String::as_str));
+            }
+            new
+        };
+        exchange.answered.values_mut().for_each(|value| *value = new(value));
+        each(&mut exchange.answer, &new);
+        exchange
+    }
+
+    /// The words that are other ones this time; or how much is the same, and what is not.
+    fn compared(&self, recorded: &Exchange, asked: &Exchange) -> Result<Vec<(String, String)>, (usize, String)> {
+        let mut renamed = Vec::new();
+        let path = |target: &str| target.split('?').next().unwrap_or_default().to_owned();
+        let operation =
+            |exchange: &Exchange| exchange.headers.get("x-amz-target").cloned().or_else(|| action(&exchange.body));
+        let kept = [
+            ("verb", recorded.verb.clone(), asked.verb.clone()),
+            ("host", recorded.host.clone(), asked.host.clone()),
+            ("operation", operation(recorded).unwrap_or_default(), operation(asked).unwrap_or_default()),
+            ("path", path(&recorded.target), path(&asked.target)),
+            ("target", recorded.target.clone(), asked.target.clone()),
+        ];
+        for (rank, (what, recorded, asked)) in kept.iter().enumerate() {
+            self.text(recorded, asked, &mut renamed).map_err(|()| (rank, differs(what, recorded, asked)))?;
+        }
+        let after = kept.len();
+        for name in recorded.headers.keys().chain(asked.headers.keys()) {
+            let [one, other] = [recorded, asked].map(|of| of.headers.get(name).map_or("", String::as_str));
+            self.text(one, other, &mut renamed)
+                .map_err(|()| (after, differs(&format!("header `{name}`"), one, other)))?;
+        }
+        self.value("body", &recorded.body, &asked.body, &mut renamed).map_err(|what| (after, what))?;
+        Ok(renamed)
+    }
+
+    fn value(
+        &self,
+        at: &str,
+        recorded: &Value,
+        asked: &Value,
+        renamed: &mut Vec<(String, String)>,
+    ) -> Result<(), String> {
+        let other = || differs(at, recorded, asked);
+        match (recorded, asked) {
+            (Value::Object(one), Value::Object(two)) => {
+                // Ids can be names of fields too.
+                let mut rest: Vec<(&String, &Value)> = two.iter().collect();
+                for (name, value) in one {
+                    let same = |(known, _): &&(&String, &Value)| *known == name;
+                    let like = |(known, _): &&(&String, &Value)| self.text(name, known, &mut Vec::new()).is_ok();
+                    let found = rest.iter().find(same).or_else(|| rest.iter().find(like)).copied();
+                    let Some((known, given)) = found else {
+                        return Err(differs(&format!("{at}.{name}"), value, &Value::Null));
+                    };
+                    rest.retain(|(left, _)| *left != known);
+                    self.text(name, known, renamed).map_err(|()| other())?;
+                    self.value(&format!("{at}.{name}"), value, given, renamed)?;
+                }
+                match rest.first() {
+                    Some((name, value)) => Err(differs(&format!("{at}.{name}"), &Value::Null, value)),
+                    None => Ok(()),
+                }
+            }
+            (Value::Array(one), Value::Array(two)) if one.len() == two.len() => {
+                for (index, (one, two)) in one.iter().zip(two).enumerate() {
+                    self.value(&format!("{at}[{index}]"), one, two, renamed)?;
+                }
+                Ok(())
+            }
+            (Value::String(one), Value::String(two)) => match (fields(one), fields(two)) {
+                (Some(one), Some(two)) if one.len() == two.len() => {
+                    for ((name, one), (known, two)) in one.into_iter().zip(two) {
+                        if name != known {
+                            return Err(other());
+                        }
+                        self.text(one, two, renamed).map_err(|()| differs(&format!("{at}.{name}"), one, two))?;
+                    }
+                    Ok(())
+                }
+                _ => self.text(one, two, renamed).map_err(|()| other()),
+            },
+            (one, two) if one == two => Ok(()),
+            (Value::Number(one), Value::Number(two)) => {
+                self.text(&one.to_string(), &two.to_string(), renamed).map_err(|()| other())
+            }
+            _ => Err(other()),
+        }
+    }
+
+    /// Whether a text is what was recorded, but for what every run chooses anew: each id for one other, which the recording has nowhere,
+    /// and a time for another.
+    fn text(&self, recorded: &str, asked: &str, renamed: &mut Vec<(String, String)>) -> Result<(), ()> {
+        if recorded == asked {
+            return Ok(());
+        }
+        let (one, two) = (parts(recorded), parts(asked));
+        if one.len() != two.len() {
+            return Err(());
+        }
+        for pair in one.into_iter().zip(two) {
+            match pair {
+                (Part::Fixed(one), Part::Fixed(two)) if one == two => {}
+                (Part::Time(one, then), Part::Time(two, now))
+                    if one == two || (self.is_of(then) && self.is_of(now)) =>
+                {
+                    renamed.push((one.to_owned(), two.to_owned()));
+                }
+                (Part::Id(one), Part::Id(two)) => {
+                    let known = renamed.iter().find(|(known, _)| known == one).map(|(_, new)| new);
+                    let known = known.or_else(|| self.renamed.get(one));
+                    match known {
+                        Some(known) if known == two => {}
+                        Some(_) => return Err(()),
+                        None if one == two => {}
+                        None if self.chosen.contains(two) => return Err(()),
+                        None => renamed.push((one.to_owned(), two.to_owned())),
+                    }
+                }
+                _ => return Err(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a time is about that of the recording.
+    fn is_of(&self, time: Timestamp) -> bool {
+        self.recorded
+            .is_some_and(|(begun, ended)| time.duration_since(begun) >= -AROUND && time.duration_since(ended) <= AROUND)
+    }
+
+    /// The last exchange that was asked for, in words.
+    #[must_use]
+    pub fn last(&self) -> String {
+        self.last.as_ref().map_or_else(String::new, |(number, request)| format!("exchange {number} ({request})"))
+    }
+
+    /// What was asked and not recorded; then what was recorded and not asked for.
+    #[must_use]
+    pub fn differences(&self) -> Vec<String> {
+        let left = self.left.iter().map(|(number, Line { step, exchange, .. }, _)| {
+            format!(
+                "exchange {number} (`{step}`, {} {}{}) is not asked for",
+                exchange.verb, exchange.host, exchange.target
+            )
+        });
+        self.differences.iter().cloned().chain(left).collect()
+    }
+
+    /// What was recorded in a step and not asked for.
+    #[must_use]
+    pub fn left_of(&self, step: &str) -> Vec<&Line> {
+        self.left.iter().map(|(_, line, _)| line).filter(|line| line.step == step).collect()
+    }
+}
+
+/// From how much on it is the same thing that is asked for in another way: verb, host, operation and path.
+const SAME_THING: usize = 4;
+
+/// The longest text that a difference shows, in characters.
+const SHOWN: usize = 200;
+
+fn differs(what: &str, recorded: impl ToString, asked: impl ToString) -> String {
+    let short = |text: String| match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    };
+    let mut told = format!("{what}: ");
+    let _ = write!(told, "recorded `{}`, asked `{}`", short(recorded.to_string()), short(asked.to_string()));
+    told
+}
+
+/// The fields of a form.
+fn fields(text: &str) -> Option<Vec<(&str, &str)>> {
+    let is_form = text.contains('=') && !text.contains([' ', '<', '{', '\n']);
+    is_form.then(|| text.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect())
+}
+
+/// The operation of a form of AWS's.
+fn action(body: &Value) -> Option<String> {
+    fields(body.as_str()?)?.into_iter().find(|(name, _)| *name == "Action").map(|(_, action)| action.to_owned())
+}
+
+/// Writes each text of a document anew.
+fn each(value: &mut Value, new: &impl Fn(&str) -> String) {
+    match value {
+        Value::String(text) => *text = new(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| each(item, new)),
+        Value::Object(fields) => {
+            for (name, mut value) in std::mem::take(fields) {
+                each(&mut value, new);
+                fields.insert(new(&name), value);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const ID: &str = "0190a1b2-0000-7000-8000-000000000001";
+    const RUN: &str = "0190a1b2-0000-7000-8000-00000000000a";
+    const ANOTHER: &str = "0190a1b2-0000-7000-8000-00000000000b";
+
+    fn exchange(verb: &str, target: &str, body: &Value, answer: &Value) -> Exchange {
+        let bytes = |value: &Value| if value.is_null() { Vec::new() } else { value.to_string().into_bytes() };
+        let url = format!("https://cloud.example{target}");
+        Exchange::asked(verb, &url, [], &bytes(body)).with_answer(200, [], &bytes(answer))
+    }
+
+    fn recording(exchanges: &[(&str, Exchange)]) -> Recording {
+        let line = |(step, exchange): &(&str, Exchange)| {
+            let at = "2026-11-01T10:00:00Z".parse().ok();
+            let line = Line { step: (*step).to_owned(), at, times: 1, exchange: exchange.clone() };
+            serde_json::to_string(&line).unwrap()
+        };
+        Recording::read(&exchanges.iter().map(line).collect::<Vec<_>>().join("\n")).unwrap()
+    }
+
+    #[test]
+    fn what_a_run_chooses_anew_may_differ_and_is_in_the_answers_as_it_is_this_time() {
+        let put = |run: &str, at: &str| json!({ "tags": { "claim": format!("{run}/{at}"), "owner": ID } });
+        let recorded = put(RUN, "2026-11-01T10:00:01.5Z");
+        let get = exchange("GET", "/a", &Value::Null, &json!({ "claim": RUN, "owner": ID }));
+        let mut replayed =
+            recording(&[("a", exchange("PUT", "/a?since=1793527201", &recorded, &recorded)), ("a", get.clone())]);
+        let asked = put(ANOTHER, "2026-11-01T11:00:00Z");
+        assert_eq!(replayed.next_of("a").unwrap().to_string(), "2026-11-01T10:00:00Z");
+        let (given, at) = replayed.answer("a", &exchange("PUT", "/a?since=1793530000", &asked, &Value::Null)).unwrap();
+        assert_eq!((given.answer, at), (asked, replayed.next_of("a")));
+        assert_eq!(replayed.answer("a", &get).unwrap().0.answer, json!({ "claim": ANOTHER, "owner": ID }));
+        assert_eq!((replayed.differences(), replayed.is_empty()), (vec![], true));
+    }
+
+    #[test]
+    fn what_differs_is_told_by_exchange_and_field() {
+        let body = |id: &str, scale: u8| json!({ "properties": { "owner": id, "scale": scale } });
+        let recorded = || {
+            recording(&[
+                ("a", exchange("GET", "/b", &Value::Null, &Value::Null)),
+                ("a", exchange("PUT", "/a", &body(ID, 1), &json!({ "run": RUN }))),
+            ])
+        };
+        let told = |asked: &Exchange| recorded().answer("a", asked).unwrap_err();
+        let put = |body: &Value| exchange("PUT", "/a", body, &Value::Null);
+        assert_eq!(
+            told(&put(&body(ID, 2))),
+            "exchange 2 (`a`, PUT cloud.example/a): body.properties.scale: recorded `1`, asked `2`"
+        );
+        // An id that the recording has elsewhere is none that was chosen.
+        assert!(
+            told(&put(&body(RUN, 1))).contains(&format!("body.properties.owner: recorded `\"{ID}\"`")),
+            "{}",
+            told(&put(&body(RUN, 1)))
+        );
+        assert!(told(&put(&json!({}))).contains("body.properties: recorded"));
+        let told = told(&exchange("DELETE", "/a", &Value::Null, &Value::Null));
+        assert_eq!(told, "`a`: DELETE cloud.example/a is not recorded there");
+        let mut elsewhere = recorded();
+        assert!(elsewhere.answer("b", &put(&body(ID, 1))).unwrap_err().contains("is not recorded there"));
+        assert_eq!(elsewhere.differences().len(), 3);
+        assert_eq!(elsewhere.differences()[1], "exchange 1 (`a`, GET cloud.example/b) is not asked for");
+    }
+
+    #[test]
+    fn one_id_is_another_one_everywhere() {
+        let both = |one: &str, two: &str| exchange("PUT", "/a", &json!([one, two]), &Value::Null);
+        let mut replayed = recording(&[("a", both(RUN, RUN))]);
+        assert!(replayed.answer("a", &both(ANOTHER, ID)).is_err());
+        assert!(replayed.answer("a", &both(ANOTHER, ANOTHER)).is_ok());
+    }
+}
