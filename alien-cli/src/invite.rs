@@ -22,7 +22,17 @@ pub(crate) async fn invite(args: &InviteArgs, shown: Shown) -> Result<(), Failur
     let (signing, invitation) = output::both(Signing::of(&args.sign), invitation(args))?;
     let revision = args.revision.unwrap_or(invitation.revision);
     output::warn(invitation.stack.warnings());
-    output::warn(&private(&invitation)?);
+    match &args.record {
+        // The account is known: the grants are told whole.
+        Some(path) => {
+            let mut text = String::new();
+            review::registry_grants(&mut text, &granted(&file::record(path)?, &invitation.stack)?);
+            if !text.is_empty() {
+                output::note(text.trim_end());
+            }
+        }
+        None => output::warn(&private(&invitation)?),
+    }
     args.out.as_deref().map(absent).transpose()?;
     signing.written(invitation.with_revision(revision)).await?.to(args.out.as_deref(), shown)
 }
@@ -62,6 +72,11 @@ fn private(invitation: &Invitation) -> Result<Vec<Problem>, Failure> {
         Some(Problem::warning(Rule::Cloud, what, help.to_owned()).on(resource.id()))
     };
     Ok(invitation.stack.resources().iter().filter_map(problem).collect())
+}
+
+/// What the owners of registries in other accounts grant, so that a deployment can run the images of a stack.
+fn granted(record: &Deployment, stack: &Stack) -> Result<Vec<RegistryGrant>, Failure> {
+    Ok(clouds::named(&record.cloud)?.review(stack, &record.target)?.registry_grants)
 }
 
 /// How releases will reach the deployment, by the flags.
@@ -127,12 +142,80 @@ pub(crate) async fn register(args: &RegisterArgs, shown: Shown) -> Result<(), Fa
     let vendor = connect::vendor(&record, &args.record.connection).await?;
     // What was made a moment ago is not seen everywhere yet.
     if_long("waiting until the deployment lets the vendor in", vendor.register(&invitation, &record)).await?;
-    let registry_grants = clouds::named(&record.cloud)?.review(&record.stack, &record.target)?.registry_grants;
-    let registered = Registered { deployment: record.id, identity: record.identity, registry_grants };
-    shown.result(&registered, |Registered { deployment, identity, registry_grants }| {
-        let mut text =
-            format!("registered {deployment}: `{identity}` lets in the vendor, and nobody without the vendor's proof");
-        review::registry_grants(&mut text, registry_grants);
-        text
-    })
+    shown.result(&registered(record)?, said)
+}
+
+fn registered(record: Deployment) -> Result<Registered, Failure> {
+    let registry_grants = granted(&record, &record.stack)?;
+    Ok(Registered { deployment: record.id, identity: record.identity, registry_grants })
+}
+
+fn said(Registered { deployment, identity, registry_grants }: &Registered) -> String {
+    let mut text =
+        format!("registered {deployment}: `{identity}` lets in the vendor, and nobody without the vendor's proof");
+    review::registry_grants(&mut text, registry_grants);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use alien_core::{AnyTarget, Code, Container, Profile};
+    use serde_json::json;
+
+    use super::*;
+
+    /// The grants, and nothing else, are what `register` adds to the record that came back: the vendor makes them.
+    #[test]
+    fn who_registers_is_told_exactly_what_the_owners_of_registries_grant() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        let theirs = "333333333333.dkr.ecr.eu-central-1.amazonaws.com/vendor/worker";
+        let stack = |repository: &str| {
+            let mut stack = Stack::builder("shop");
+            stack.live("worker", Container::new(Code::image(repository, &digest).unwrap(), "worker"));
+            stack.profile("worker", Profile::new());
+            stack.build().unwrap()
+        };
+        let target = alien_aws::Target {
+            account: "222222222222".parse().unwrap(),
+            region: "eu-central-1".parse().unwrap(),
+            prefix: "acme".parse().unwrap(),
+            trust: alien_aws::Trust::Vendor {
+                vendor: "arn:aws:iam::111111111111:role/vendor".parse().unwrap(),
+                external_id: "acme-7f3a".parse().unwrap(),
+            },
+        };
+        let id = "00000000-0000-4000-8000-000000000001".parse().unwrap();
+        let registered = |repository: &str| {
+            let invitation = Invitation::new(id, &target, stack(repository)).unwrap();
+            let target = AnyTarget::of::<alien_aws::Aws>(&target).unwrap();
+            registered(clouds::named("aws").unwrap().record(&invitation, &target).unwrap()).unwrap()
+        };
+        let own = registered("222222222222.dkr.ecr.eu-central-1.amazonaws.com/worker");
+        assert!(own.registry_grants.is_empty());
+        assert_eq!(said(&own).lines().count(), 1, "{}", said(&own));
+
+        let one = registered(theirs);
+        let printed = serde_json::to_value(&one).unwrap();
+        let puller = "arn:aws:iam::222222222222:role/acme-platform-4";
+        assert_eq!(printed["registry_grants"].as_array().unwrap().len(), 1);
+        let grant = &printed["registry_grants"][0];
+        assert_eq!(grant["repository"], "arn:aws:ecr:eu-central-1:333333333333:repository/vendor/worker");
+        assert_eq!((&grant["resources"], &grant["to"]), (&json!(["worker"]), &json!([puller])));
+        let policy: serde_json::Value = serde_json::from_str(grant["text"].as_str().unwrap()).unwrap();
+        let expected = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Sid": policy["Statement"][0]["Sid"],
+                "Effect": "Allow",
+                "Principal": { "AWS": "arn:aws:iam::222222222222:root" },
+                "Action": ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                "Condition": { "ArnEquals": { "aws:PrincipalArn": puller } },
+            }],
+        });
+        assert_eq!(policy, expected);
+        let text = said(&one);
+        let command = grant["command"].as_str().unwrap();
+        assert!(command.starts_with("aws ecr set-repository-policy --registry-id 333333333333 --region eu-central-1"));
+        assert!(text.contains(command) && text.contains(puller), "{text}");
+    }
 }

@@ -79,18 +79,15 @@ pub fn alien() -> ExitCode {
             Command::Redeploy(args) => writing("alien redeploy", redeploy::redeploy(&args, shown)),
             Command::Heartbeat(args) => reading(watch::heartbeat(&args, shown)),
             Command::Logs(args) => printing(watch::logs(&args, shown)),
-            Command::Dispatch(args) => interrupted_by(
-                "interrupted: the command may have been carried out, and its answer is lost",
-                watch::dispatch(&args, shown),
-            ),
+            Command::Dispatch(args) => interrupted_by(interrupt::SENT, watch::dispatch(&args, shown)),
             Command::Keys(command) => run(keys::keys(&command, shown)),
-            Command::Repository(command) => run(repository::repository(&command, shown)),
-            // These say themselves what is left.
+            Command::Repository(command) => ending(command.left(), repository::repository(&command, shown)),
+            // It says itself what is left.
             Command::Release(args) => run(fleet::release(&args, shown)),
-            Command::Rollout(command) => run(fleet::rollout(&command, shown)),
-            Command::Deployments(command) => run(fleet::deployments(&command, shown)),
-            Command::Fleet(command) => run(fleet::fleet(&command, shown)),
-            Command::Manager(command) => run(fleet::manager(&command, shown)),
+            Command::Rollout(command) => ending(command.left(), fleet::rollout(&command, shown)),
+            Command::Deployments(command) => ending(command.left(), fleet::deployments(&command, shown)),
+            Command::Fleet(command) => ending(command.left(), fleet::fleet(&command, shown)),
+            Command::Manager(command) => ending(command.left(), fleet::manager(&command, shown)),
             Command::Completions(args) => manual::completions::<vendor::Args>(args.shell, shown),
             Command::Man(args) => manual::pages::<vendor::Args>(&args.folder, shown),
         }
@@ -124,6 +121,7 @@ pub fn alien_prove() -> ExitCode {
         match command {
             // It says itself what is left.
             Command::Run(args) => run(prove::run(args, shown)),
+            Command::Replay(args) => run(prove::replay(args, shown)),
             Command::Facts(args) => prove::facts(&args, shown),
             Command::Completions(args) => manual::completions::<proof::Args>(args.shell, shown),
             Command::Man(args) => manual::pages::<proof::Args>(&args.folder, shown),
@@ -174,7 +172,7 @@ fn asks_for_json(words: impl Iterator<Item = OsString>) -> bool {
 
 /// Runs a command that changes nothing.
 fn reading(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    interrupted_by("interrupted; nothing was changed", command)
+    interrupted_by(interrupt::NOTHING, command)
 }
 
 /// Runs a command whose whole work is to print. It ends when nobody reads that.
@@ -205,6 +203,14 @@ fn interrupted_by(told: &str, command: impl Future<Output = Result<(), Failure>>
             () = interrupts.next() => Err(Failure::stopped(Exit::Interrupted, told)),
         }
     })
+}
+
+/// Runs a command that Ctrl-C ends with these words, or that says itself what is left.
+fn ending(left: Option<&str>, command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    match left {
+        Some(told) => interrupted_by(told, command),
+        None => run(command),
+    }
 }
 
 /// Runs a command that calls a cloud or a store.

@@ -64,17 +64,3 @@ fn names(command: &Command, name: &str) -> Vec<String> {
     names.sort();
     names
 }
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_help_lists_the_exit_codes_that_every_command_has() {
-        let listed: Vec<String> = alien_core::Exit::ALL
-            .into_iter()
-            .filter(|exit| !(10..=13).contains(&exit.code()))
-            .map(|exit| format!("{} {}", exit.code(), exit.describe()))
-            .collect();
-        let words: Vec<&str> = crate::args::EXITS.split_whitespace().skip(2).collect();
-        assert_eq!(words.join(" "), listed.join(" "));
-    }
-}

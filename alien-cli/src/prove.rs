@@ -9,14 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use alien_core::adapter::{Exchange, Exchanges};
 use alien_core::{
-    AnyTarget, Call, CallConfig, Delivery, Deployment, DeploymentId, Exit, Invitation, Recorder, Side, SystemClock,
+    AnyTarget, Call, CallConfig, Clock as _, Delivery, Deployment, DeploymentId, Exit, Invitation, Recorder, Side,
+    SystemClock,
 };
-use alien_prove::{Attempt, Fact, Findings, Life, Need, Product, Provable, Step, Verdict, Who};
+use alien_prove::{Attempt, Begun, Fact, Findings, Life, Need, Product, Proof, Provable, Replayed, Step, Verdict, Who};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::args::prove::{FactsArgs, RunArgs};
+use crate::args::prove::{FactsArgs, ReplayArgs, RunArgs};
 use crate::args::{Format, Shown};
 use crate::ask::Consent;
 use crate::clouds::Cloud;
@@ -94,8 +95,7 @@ pub(crate) async fn run(mut args: RunArgs, shown: Shown) -> Result<(), Failure> 
     let consent = Consent::of(args.yes, shown.json)?;
     let folder = Folder::make(out)?;
     let life = living(&args, scratch, &folder, shown).await?;
-    let what = format!("Set up {}, and take it down again. It costs {}", place(&life), life.cloud.cost());
-    consent.to(&what).await?;
+    consent.to(&question(&place(&life), life.cloud)).await?;
     let mut interrupts = Interrupts::new()?;
     let interrupted = async {
         interrupts.next().await;
@@ -106,8 +106,13 @@ pub(crate) async fn run(mut args: RunArgs, shown: Shown) -> Result<(), Failure> 
         // The first is the life's.
         () = again() => return Err(Failure::stopped(Exit::Interrupted, folder.left())),
     };
-    folder.write("findings.json", &findings)?;
+    folder.write(alien_prove::FINDINGS, &findings)?;
     told(life.cloud, &findings, &folder, shown)
+}
+
+/// What is asked before anything is set up.
+fn question(place: &str, cloud: &dyn Provable) -> String {
+    format!("Set up {place}, and take it down again. It costs {}", cloud.cost())
 }
 
 /// Waits for the second interrupt.
@@ -122,8 +127,7 @@ fn place(life: &Life) -> String {
 }
 
 async fn living(args: &RunArgs, scratch: Scratch, folder: &Folder, shown: Shown) -> Result<Life, Failure> {
-    let record = scratch.record()?;
-    folder.write("invitation.json", &scratch.invitation)?;
+    folder.write(alien_prove::INVITATION, &scratch.invitation)?;
     let Scratch { cloud, invitation, target, product } = scratch;
     let calls = CallConfig::default().with_recorder(folder.recorder()).with_exchanges(folder.exchanges());
     let options = cloud.adapter().options();
@@ -134,6 +138,17 @@ async fn living(args: &RunArgs, scratch: Scratch, folder: &Folder, shown: Shown)
         given.fold(connect::with(calls.clone()), |connection, (name, text)| connection.with_option(name, text))
     };
     let (connection, vendors) = (side(Side::Admin), side(Side::Vendor));
+    let begun = Begun {
+        target: target.clone(),
+        image: args.image.clone(),
+        commands: args.commands,
+        operator: connection.operator.clone(),
+        endpoint_url: connection
+            .endpoint_url()
+            .map_err(|error| connect::at_flag(cloud.adapter(), error))?
+            .map(str::to_owned),
+    };
+    folder.write(alien_prove::BEGUN, &begun)?;
     let vendors = match &args.vendor_credentials {
         // Each cloud that has such an option calls it otherwise.
         Some(given) => {
@@ -142,10 +157,6 @@ async fn living(args: &RunArgs, scratch: Scratch, folder: &Folder, shown: Shown)
         }
         None => vendors,
     };
-    let at_flag = |error| connect::at_flag(cloud.adapter(), error);
-    let admin = cloud.adapter().admin(invitation.id, &target, &connection).await.map_err(at_flag)?;
-    let vendor = cloud.adapter().vendor(&target, &vendors).await.map_err(at_flag)?;
-    let outsider = cloud.outsider(&record, &vendors).await.map_err(at_flag)?;
     let step = Arc::clone(&folder.step);
     let told = move |next: Step| {
         *step.lock().unwrap_or_else(PoisonError::into_inner) = next.to_string();
@@ -153,18 +164,36 @@ async fn living(args: &RunArgs, scratch: Scratch, folder: &Folder, shown: Shown)
             output::note(format_args!("{next} …"));
         }
     };
-    Ok(Life {
-        cloud,
-        invitation,
-        target,
-        admin,
-        vendor,
-        outsider,
-        product,
-        store: Arc::new(connect::record(&folder.path.join("record.json"))),
-        clock: Arc::new(SystemClock),
-        told: Box::new(told),
-    })
+    let store = Arc::new(connect::record(&folder.path.join("record.json")));
+    let (sides, told) = ([&connection, &vendors], Box::new(told));
+    let life = Life::connected(cloud, invitation, target, product, sides, store, Arc::new(SystemClock), told).await;
+    life.map_err(|error| connect::at_flag(cloud.adapter(), error))
+}
+
+/// The result of `alien-prove replay`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Again {
+    /// How many requests were recorded.
+    exchanges: usize,
+    /// How many steps were taken.
+    steps: usize,
+    /// What is not as it was recorded, each in a sentence; empty if nothing is.
+    differences: Vec<String>,
+}
+
+pub(crate) async fn replay(args: ReplayArgs, shown: Shown) -> Result<(), Failure> {
+    let replayed = Proof::read(&args.folder)?.replay().await?;
+    let Replayed { exchanges, steps, differences } = replayed;
+    let again = Again { exchanges, steps, differences };
+    shown.result(&again, |Again { exchanges, steps, differences }| match &differences[..] {
+        [] => format!("{steps} steps and {exchanges} requests are as they were recorded."),
+        differences => differences.join("\n"),
+    })?;
+    if again.differences.is_empty() {
+        return Ok(());
+    }
+    let why = "this version does otherwise than what was recorded; if that is meant, record it anew";
+    Err(Failure::ended(Exit::Drift, format_args!("error: {why}")))
 }
 
 fn dry_run(scratch: &Scratch, shown: Shown) -> Result<(), Failure> {
@@ -197,23 +226,28 @@ fn dry_run(scratch: &Scratch, shown: Shown) -> Result<(), Failure> {
     })
 }
 
-/// Prints what was found, and fails if a fact is not so, or something is left.
-fn told(cloud: &dyn Provable, findings: &Findings, folder: &Folder, shown: Shown) -> Result<(), Failure> {
+/// The table of all facts, filled in, and what is left.
+fn table(cloud: &dyn Provable, findings: &Findings) -> String {
     let [holds, wrong, unseen, by_hand] =
         [Verdict::Holds, Verdict::False, Verdict::Unseen, Verdict::ByHand].map(|verdict| findings.count(verdict));
-    shown.result(findings, |findings| {
-        let what = |fact: &str| cloud.facts().iter().find(|known| known.id == fact).map_or("", |known| known.what);
-        let rows = findings.facts.iter().map(|found| {
-            vec![found.fact.clone(), found.verdict.name().to_owned(), what(&found.fact).to_owned(), found.said.clone()]
-        });
-        let table =
-            output::table(Format::Table, &["fact", "found", "what is relied on", "what was said"], rows.collect());
-        let left = match &findings.left[..] {
-            [] => "Nothing is left.".to_owned(),
-            left => format!("Left:\n  {}", left.join("\n  ")),
-        };
-        format!("{table}\n\n{holds} hold, {wrong} are false, {unseen} were not seen, {by_hand} can only be shown by hand.\n{left}")
-    })?;
+    let what = |fact: &str| cloud.facts().iter().find(|known| known.id == fact).map_or("", |known| known.what);
+    let rows = findings.facts.iter().map(|found| {
+        vec![found.fact.clone(), found.verdict.name().to_owned(), what(&found.fact).to_owned(), found.said.clone()]
+    });
+    let table = output::table(Format::Table, &["fact", "found", "what is relied on", "what was said"], rows.collect());
+    let left = match &findings.left[..] {
+        [] => "Nothing is left.".to_owned(),
+        left => format!("Left:\n  {}", left.join("\n  ")),
+    };
+    format!(
+        "{table}\n\n{holds} hold, {wrong} are false, {unseen} were not seen, {by_hand} can only be shown by hand.\n{left}"
+    )
+}
+
+/// Prints what was found, and fails if a fact is not so, or something is left.
+fn told(cloud: &dyn Provable, findings: &Findings, folder: &Folder, shown: Shown) -> Result<(), Failure> {
+    let (wrong, unseen) = (findings.count(Verdict::False), findings.count(Verdict::Unseen));
+    shown.result(findings, |findings| table(cloud, findings))?;
     let path = folder.path.display();
     if !findings.left.is_empty() {
         let why = format!(
@@ -250,7 +284,7 @@ impl Folder {
         fs::create_dir_all(path).map_err(unwritten)?;
         let file =
             |name: &str| Ok::<_, Failure>(Arc::new(Mutex::new(File::create(path.join(name)).map_err(unwritten)?)));
-        let (calls, exchanges) = (file("calls.jsonl")?, file("exchanges.jsonl")?);
+        let (calls, exchanges) = (file("calls.jsonl")?, file(alien_prove::EXCHANGES)?);
         Ok(Self { path: path.to_owned(), calls, exchanges, step: Arc::default() })
     }
 
@@ -282,7 +316,7 @@ impl Folder {
 /// Writes a line with its step. What cannot be written is not worth ending for: the deployment must be taken down.
 fn line(file: &Mutex<File>, step: &Mutex<String>, what: &impl Serialize) {
     let step = step.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let mut fields = BTreeMap::from([("step".to_owned(), json!(step))]);
+    let mut fields = BTreeMap::from([("step".to_owned(), json!(step)), ("at".to_owned(), json!(SystemClock.now()))]);
     if let Ok(serde_json::Value::Object(more)) = serde_json::to_value(what) {
         fields.extend(more);
     }
@@ -325,4 +359,46 @@ pub(crate) fn facts(args: &FactsArgs, shown: Shown) -> Result<(), Failure> {
         let rows = relied.iter().map(|one| [one.cloud, one.fact, one.what, one.otherwise].map(str::to_owned).into());
         output::table(Format::Table, &["cloud", "fact", "what is relied on", "if it is not so"], rows.collect())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use alien_prove::Found;
+
+    use super::*;
+
+    #[test]
+    fn what_it_costs_is_said_before_anything_is_set_up() {
+        for cloud in alien_prove::ALL {
+            insta::assert_snapshot!(
+                format!("cost_{}", cloud.adapter().cloud()),
+                question("a scratch deployment", cloud)
+            );
+        }
+    }
+
+    #[test]
+    fn the_table_of_facts_is_filled_in_with_what_was_found_and_what_is_left() {
+        let cloud = alien_prove::ALL[1];
+        let verdicts = [Verdict::Holds, Verdict::False, Verdict::Unseen, Verdict::ByHand];
+        let facts = cloud.facts().iter().zip(verdicts);
+        let facts = facts.map(|(fact, verdict)| Found {
+            fact: fact.id.to_owned(),
+            verdict,
+            said: if verdict == Verdict::Holds { String::new() } else { format!("said of {}", verdict.name()) },
+        });
+        let mut findings = Findings {
+            cloud: cloud.adapter().cloud().to_owned(),
+            version: "0.0.0".to_owned(),
+            begun: jiff::Timestamp::UNIX_EPOCH,
+            seconds: 1,
+            interrupted: false,
+            steps: Vec::new(),
+            facts: facts.collect(),
+            left: Vec::new(),
+        };
+        insta::assert_snapshot!("table_nothing_left", table(cloud, &findings));
+        findings.left = vec!["net: its subnetwork is in use".to_owned()];
+        assert!(table(cloud, &findings).ends_with("by hand.\nLeft:\n  net: its subnetwork is in use"));
+    }
 }

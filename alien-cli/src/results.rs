@@ -97,6 +97,7 @@ const RESULTS: &[(&str, Define)] = &[
     ("alien-keys-vendor", of::<keys::VendorKey>),
     ("alien-logs", lines_of::<LogLine>),
     ("alien-man", of::<manual::Pages>),
+    ("alien-manager", of::<alien_manager::Answers>),
     ("alien-manager-token-create", of::<fleet::NewToken>),
     ("alien-manager-token-list", of::<Vec<Token>>),
     ("alien-manager-token-revoke", of::<Token>),
@@ -104,6 +105,7 @@ const RESULTS: &[(&str, Define)] = &[
     ("alien-prove-completions", of::<manual::Completions>),
     ("alien-prove-facts", of::<Vec<proved::Relied>>),
     ("alien-prove-man", of::<manual::Pages>),
+    ("alien-prove-replay", of::<proved::Again>),
     ("alien-prove-run", of::<Proof>),
     ("alien-redeploy", of::<watch::Beat>),
     ("alien-register", of::<invite::Registered>),
@@ -148,7 +150,7 @@ fn results() -> Value {
     }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "What `alien`, `alien-deploy` and `alien-prove` print with `--json`",
+        "title": "What `alien`, `alien-deploy`, `alien-prove` and `alien-manager` print with `--json`",
         "description": "`$defs` has what each command prints, by the name of its man page, and what any prints in its \
             place if it fails: `error`.",
         "$defs": definitions,
@@ -181,7 +183,8 @@ fn leaves(command: &Command, name: &str, tell: &mut dyn FnMut(String, &Command))
 #[test]
 fn every_command_takes_json_and_has_a_schema() {
     let mut names = BTreeSet::from(["error".to_owned()]);
-    for mut command in [vendor::Args::command(), admin::Args::command(), prove::Args::command()] {
+    let manager = alien_manager::settings::command();
+    for mut command in [vendor::Args::command(), admin::Args::command(), prove::Args::command(), manager] {
         command.build();
         leaves(&command, command.get_name(), &mut |name, command| {
             let json = command.get_arguments().find(|argument| argument.get_long() == Some("json"));

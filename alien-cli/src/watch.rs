@@ -5,7 +5,7 @@ use std::path::Path;
 
 use alien_core::adapter::read_bytes;
 use alien_core::{
-    AnyHandle, Clock as _, ErrorKind, Exit, Frozen, Function, Health, Heartbeat, Kind, Lifecycle, Live, LogLine,
+    AnyHandle, Clock as _, Error, ErrorKind, Exit, Frozen, Function, Health, Heartbeat, Kind, Lifecycle, Live, LogLine,
     Manager, Problem, Ran, SystemClock,
 };
 use base64::Engine as _;
@@ -64,7 +64,24 @@ async fn beats(manager: &Manager) -> Result<Vec<Beat>, Failure> {
         (handle, beat)
     });
     let beats: Vec<_> = stream::iter(beats.collect::<Vec<_>>()).buffered(8).collect().await;
+    if let Some(error) = unseen(beats.iter().map(|(_, beat)| beat)) {
+        return Err(error.into());
+    }
     beats.into_iter().map(|(handle, beat)| row(&handle, beat)).collect()
+}
+
+/// The first error, if nothing of the cloud could be reached: that says nothing of the health of anything.
+fn unseen<'b>(beats: impl Iterator<Item = &'b alien_core::Result<Heartbeat>>) -> Option<Error> {
+    let mut first = None;
+    for beat in beats {
+        match beat {
+            Err(error) if matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Unavailable) => {
+                first.get_or_insert_with(|| error.clone());
+            }
+            _ => return None,
+        }
+    }
+    first
 }
 
 /// The health of one resource.
@@ -207,6 +224,18 @@ mod tests {
         let worker = serde_json::to_string(beats.last().unwrap()).unwrap();
         let begin = r#"{"resource":"worker","type":"function","lifecycle":"live","health":"degraded","reason":"its code does not start","runs":{"code":"sha256:"#;
         assert!(worker.starts_with(begin), "{worker}");
+    }
+
+    #[test]
+    fn a_cloud_that_nothing_reaches_is_told_as_that_and_not_as_bad_health() {
+        let failed = |kind| Err(Error::new(kind, "no"));
+        let seen = || Ok(Heartbeat::new(Health::Healthy, ""));
+        for kind in [ErrorKind::Unreachable, ErrorKind::Unavailable] {
+            assert_eq!(unseen([failed(kind), failed(ErrorKind::Unavailable)].iter()).unwrap().kind(), kind);
+            assert!(unseen([failed(kind), seen()].iter()).is_none());
+            assert!(unseen([failed(kind), failed(ErrorKind::Denied)].iter()).is_none());
+        }
+        assert!(unseen([].iter()).is_none());
     }
 
     #[test]

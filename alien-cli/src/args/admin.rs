@@ -14,7 +14,7 @@ use super::{CompletionsArgs, ManArgs, Shown};
 
 /// Review, set up and take down the deployment that a vendor's invitation describes, with your own credentials
 #[derive(Debug, Parser)]
-#[command(name = "alien-deploy", version, max_term_width = 80, after_help = super::EXITS)]
+#[command(name = "alien-deploy", version, max_term_width = 80, after_help = super::exits())]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) shown: Shown,

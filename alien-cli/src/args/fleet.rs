@@ -11,6 +11,7 @@ use clap::{Subcommand, ValueEnum};
 use super::flags::{AsVendor, Flags};
 use super::keys::{PassphraseArgs, RepositoryKeys, SignArgs};
 use super::plan::{PlanArgs, time};
+use crate::interrupt::{NOTHING, SENT};
 use crate::since::Since;
 
 /// The store of a fleet.
@@ -131,6 +132,16 @@ pub(crate) enum RolloutCommand {
     Cancel(Rollout),
 }
 
+impl RolloutCommand {
+    /// What an interrupt leaves.
+    pub(crate) const fn left(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::List(_) | Self::Status(_) => NOTHING,
+            _ => "interrupted: the rollout may have been told that, or not; `alien rollout status` says how it stands",
+        })
+    }
+}
+
 /// A rollout, or the latest one of a product.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Which {
@@ -237,6 +248,17 @@ pub(crate) enum DeploymentsCommand {
     Logs(DeploymentLogsArgs),
     /// Send a command to a function, and print its answer, where the customer lets the vendor
     Dispatch(DeploymentDispatchArgs),
+}
+
+impl DeploymentsCommand {
+    /// What an interrupt leaves.
+    pub(crate) const fn left(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::List(_) | Self::Show(_) | Self::Logs(_) => NOTHING,
+            Self::Dispatch(_) => SENT,
+            _ => "interrupted: the fleet may have taken it, or not; `alien deployments list` says how it stands",
+        })
+    }
 }
 
 /// `alien deployments logs`.
@@ -394,7 +416,7 @@ pub(crate) struct InviteArgs {
 /// `alien fleet`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum FleetCommand {
-    /// Show the health of every deployment, and exit with 1 if any is not healthy
+    /// Show the health of every deployment, and exit with 7 if any is not healthy
     Heartbeat(HeartbeatArgs),
     /// Print the log: what happened, and who did it
     Events(EventsArgs),
@@ -404,6 +426,17 @@ pub(crate) enum FleetCommand {
     Import(ImportArgs),
     /// Work until Ctrl-C: carry out rollouts, watch the health of all, and answer `alien` in other terminals
     Run(RunArgs),
+}
+
+impl FleetCommand {
+    /// What an interrupt leaves. None, if the command says it itself.
+    pub(crate) const fn left(&self) -> Option<&'static str> {
+        match self {
+            Self::Heartbeat(_) | Self::Export(_) => Some(NOTHING),
+            Self::Import(_) => Some("interrupted: what was added stays; `alien deployments list` says what that is"),
+            Self::Events(_) | Self::Run(_) => None,
+        }
+    }
 }
 
 /// `alien fleet heartbeat`.
@@ -482,6 +515,19 @@ pub(crate) enum TokenCommand {
     List(ListTokensArgs),
     /// Revoke a token: from now on, every manager refuses it
     Revoke(RevokeTokenArgs),
+}
+
+impl ManagerCommand {
+    /// What an interrupt leaves.
+    pub(crate) const fn left(&self) -> Option<&'static str> {
+        let Self::Token(command) = self;
+        Some(match command {
+            TokenCommand::List(_) => NOTHING,
+            _ => {
+                "interrupted: the token may have been made or revoked, or not; `alien manager token list` says which there are"
+            }
+        })
+    }
 }
 
 /// `alien manager token create`.

@@ -11,25 +11,13 @@ pub(crate) mod vendor;
 
 use std::path::PathBuf;
 
-use alien_core::Layer;
+use alien_core::{Exit, Layer};
 use clap::ValueEnum;
 
-/// The exit codes of every command, below the help.
-pub(crate) const EXITS: &str = "\
-Exit codes:
-  0    it is done
-  1    a defect of the program, an answer that makes no sense, or a result that
-       could not be written
-  2    the command line is wrong
-  3    a file, or the value of an option, is wrong
-  4    refused: a promise would be broken, somebody must agree first, or the
-       cloud denies it
-  5    no valid credentials of the right account; or the access was revoked
-  6    the cloud, the network, a store or a disk did not do it
-  7    it is not as it should be: it differs, is not healthy, or is not there
-  8    it took longer than allowed
-  9    another run holds it, or it has changed meanwhile: look, and try again
-  130  it was interrupted, and says what is left";
+/// The exit codes of every command, below the help. Those of a rollout stand with the commands that have them.
+pub(crate) fn exits() -> String {
+    Exit::help(Exit::ALL.into_iter().filter(|exit| !(10..=13).contains(&exit.code())))
+}
 
 /// The shell whose completions are printed.
 #[derive(Debug, clap::Args)]

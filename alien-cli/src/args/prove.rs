@@ -12,7 +12,7 @@ use crate::clouds::{self, Cloud};
 /// Show on a real account, project or subscription what no documentation and no emulated cloud shows: live the whole life of a
 /// scratch deployment, with your own credentials on both sides, and take it down again
 #[derive(Debug, Parser)]
-#[command(name = "alien-prove", version, max_term_width = 80, after_help = super::EXITS)]
+#[command(name = "alien-prove", version, max_term_width = 80, after_help = super::exits())]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) shown: Shown,
@@ -25,6 +25,9 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Set up, try everything, take down, and say which facts hold; exit with 7 if one does not, or something is left
     Run(RunArgs),
+    /// Live a recorded proof on Azure again, without any network and credentials, and say what this version does otherwise; exit with 7 if it
+    /// does
+    Replay(ReplayArgs),
     /// List what is relied on and not proved
     Facts(FactsArgs),
     /// Print what completes this command line in a shell
@@ -65,6 +68,13 @@ pub(crate) struct RunArgs {
     /// Do not ask first
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+/// `alien-prove replay`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReplayArgs {
+    /// The folder that `alien-prove run --out` wrote
+    pub(crate) folder: PathBuf,
 }
 
 /// `alien-prove facts`.

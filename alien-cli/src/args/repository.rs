@@ -8,6 +8,7 @@ use clap::Subcommand;
 
 use super::fleet::Store;
 use super::keys::{PassphraseArgs, RepositoryKeys};
+use crate::interrupt::NOTHING;
 
 /// A repository of signed releases.
 #[derive(Debug, Subcommand)]
@@ -24,6 +25,16 @@ pub(crate) enum Repository {
     Verify(VerifyArgs),
     /// Serve the files of a repository over HTTP, to try it; any web server or CDN does the same
     Serve(ServeArgs),
+}
+
+impl Repository {
+    /// What an interrupt leaves. None, if it says it itself, or calls nobody.
+    pub(crate) const fn left(&self) -> Option<&'static str> {
+        match self {
+            Self::Verify(_) => Some(NOTHING),
+            _ => None,
+        }
+    }
 }
 
 /// `alien repository init`.

@@ -15,7 +15,7 @@ use crate::since::Since;
 
 /// Review and audit the permissions of a stack, and manage its deployments
 #[derive(Debug, Parser)]
-#[command(name = "alien", version, max_term_width = 80, after_help = super::EXITS)]
+#[command(name = "alien", version, max_term_width = 80, after_help = super::exits())]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) shown: Shown,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::ending::standing;
 use super::table::{Pace, Told};
 use crate::args::Shown;
-use crate::output;
+use crate::output::{self, beside, fitting};
 
 /// Where a rollout is shown.
 pub(super) enum Board {
@@ -46,7 +46,7 @@ impl Board {
         match self {
             Self::Bars(bars) => {
                 // A terminal that went away shows nothing.
-                let _ = bars.all.println(told.line());
+                let _ = bars.all.println(output::wrapped(beside(0), &told.line(), "  ").join("\n"));
             }
             Self::Lines(_) => output::note(told.line()),
             Self::Silent => {}
@@ -56,7 +56,7 @@ impl Board {
     /// Says something about the rollout.
     pub(super) fn note(&self, text: &str) {
         match self {
-            Self::Bars(bars) => drop(bars.all.println(text)),
+            Self::Bars(bars) => drop(bars.all.println(output::wrapped(beside(0), text, "").join("\n"))),
             Self::Lines(_) | Self::Silent => output::note(text),
         }
     }
@@ -98,18 +98,25 @@ impl Bars {
         for (number, wave) in head.waves().iter().enumerate() {
             if self.waves.len() <= number {
                 let bar = ProgressBar::new(u64::from(wave.all)).with_prefix(format!("wave {number}"));
-                let bar = styled(bar, "{prefix:8} [{bar:24}] {pos}/{len} {wide_msg}");
+                let bar = styled(bar, &format!("{{prefix:8}} [{{bar:{}}}] {{pos}}/{{len}} {{wide_msg}}", wide()));
                 self.waves.push(self.all.insert_before(&self.whole, bar));
             }
             if let Some(bar) = self.waves.get(number) {
                 bar.set_position(u64::from(wave.all.saturating_sub(wave.unsettled())));
-                bar.set_message(counts(wave));
+                // With the name of the wave, the numbers, and what is between them.
+                let before = wide() + 2 * wave.all.to_string().len() + 14;
+                bar.set_message(fitting(&counts(wave), beside(before)));
             }
         }
         let pace = Pace::of(head, now).map(|pace| format!(" ({pace})")).unwrap_or_default();
-        self.whole.set_message(format!("{}{pace}", standing(head)));
+        self.whole.set_message(fitting(&format!("{}{pace}", standing(head)), beside(2)));
         self.whole.tick();
     }
+}
+
+/// How wide a bar is. On a narrow terminal the words need the room.
+fn wide() -> usize {
+    if beside(0) < 60 { 6 } else { 24 }
 }
 
 fn styled(bar: ProgressBar, template: &str) -> ProgressBar {

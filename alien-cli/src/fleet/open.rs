@@ -125,7 +125,7 @@ fn manager(url: &str, remote: &Remote) -> Result<Client, Failure> {
 
 /// How the vendor connects to a cloud. A fleet is on several, and each takes the options that have a meaning for it.
 fn connection(cloud: &dyn Adapter, given: &BTreeMap<String, String>) -> Connection {
-    let connection = Connection::new(CallConfig::default(), connect::operator());
+    let connection = connect::with(CallConfig::default());
     let is_known = |name: &str| cloud.options().iter().any(|option| option.name == name && option.is_for(Side::Vendor));
     let given = given.iter().filter(|(name, _)| is_known(name));
     given.fold(connection, |connection, (name, text)| connection.with_option(name, text))

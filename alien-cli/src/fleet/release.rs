@@ -1,5 +1,6 @@
 //! `alien release`: publishes a release, and rolls it out to a fleet.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -30,7 +31,28 @@ use crate::keys::Signing;
 use crate::output::{self, Failure};
 use crate::repository;
 
+/// What an interrupt leaves before the rollout is followed.
+const UNFOLLOWED: &str = "interrupted: the release may have been published, and its rollout may have begun, or not; `alien rollout list` says \
+     what there is, and the same command again goes on";
+
 pub(crate) async fn release(args: &ReleaseArgs, shown: Shown) -> Result<(), Failure> {
+    let mut interrupts = Interrupts::new()?;
+    let is_followed = Cell::new(false);
+    let released = std::pin::pin!(released(args, shown, &is_followed));
+    let interrupted = std::pin::pin!(async {
+        interrupts.next().await;
+        // What follows takes the interrupts itself.
+        if is_followed.get() {
+            future::pending::<()>().await;
+        }
+    });
+    match future::select(released, interrupted).await {
+        Either::Left((released, _)) => released,
+        Either::Right(_) => Err(Failure::stopped(Exit::Interrupted, UNFOLLOWED)),
+    }
+}
+
+async fn released(args: &ReleaseArgs, shown: Shown, is_followed: &Cell<bool>) -> Result<(), Failure> {
     let given = args.stack.as_deref().map(|path| {
         let (stack, zips) = output::both(file::stack(path), file::zips(&args.zip))?;
         Ok(Release::new(stack, zips)?)
@@ -88,6 +110,7 @@ pub(crate) async fn release(args: &ReleaseArgs, shown: Shown) -> Result<(), Fail
         return report.show(shown, format!("rollout {id} of release {sequence} has begun"));
     }
     let mut board = Board::new(shown);
+    is_followed.set(true);
     let end = to_the_end(args, &mut reached, id, &mut board).await;
     drop(board);
     let (status, end) = end?;

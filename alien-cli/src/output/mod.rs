@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::io::Interest;
 use tokio::net::unix::pipe;
 
-pub(crate) use table::{paragraph, table};
+pub(crate) use table::{beside, fitting, paragraph, table, wrapped};
 
 use crate::args::Shown;
 

@@ -30,6 +30,32 @@ fn width() -> u16 {
     told.or_else(terminal).unwrap_or(WITHOUT_TERMINAL)
 }
 
+/// How many characters of a line of the terminal are left beside so many, where progress is shown.
+pub(crate) fn beside(taken: usize) -> usize {
+    let told = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
+    let width = told.or_else(|| terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| width.0));
+    usize::from(width.unwrap_or(80)).saturating_sub(taken)
+}
+
+/// As many words of a text as have room, and a mark if that is not all: a terminal that has less room would cut one.
+pub(crate) fn fitting(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    let mut fits = String::new();
+    for word in text.split(' ') {
+        if fits.chars().count() + word.chars().count() + 2 > room {
+            break;
+        }
+        fits.push_str(word);
+        fits.push(' ');
+    }
+    if room > 0 {
+        fits.push('…');
+    }
+    fits
+}
+
 fn markdown(header: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
@@ -116,7 +142,7 @@ pub(crate) fn paragraph(format: Format, text: &str) -> String {
 }
 
 /// Breaks a text between words, with this before each further line.
-fn wrapped(width: usize, text: &str, before: &str) -> Vec<String> {
+pub(crate) fn wrapped(width: usize, text: &str, before: &str) -> Vec<String> {
     let indent: String = text.chars().take_while(|letter| *letter == ' ').collect();
     let mut lines = Vec::new();
     let mut line = indent;
@@ -175,6 +201,21 @@ mod tests {
                 assert!(is_narrow || line.chars().count() <= usize::from(width), "{width}: {line}");
             }
         }
+    }
+
+    #[test]
+    fn what_has_no_room_is_left_out_by_whole_words() {
+        let text = "api, the identity that trusts the vendor, orders";
+        for room in 0..60 {
+            let fits = fitting(text, room);
+            assert!(fits.chars().count() <= room, "{room}: {fits}");
+            let whole = fits.strip_suffix('…').unwrap_or(&fits);
+            assert!(
+                text.starts_with(whole) && (whole.is_empty() || whole == text || whole.ends_with(' ')),
+                "{room}: {fits}"
+            );
+        }
+        assert_eq!((fitting(text, 20).as_str(), fitting(text, 48).as_str()), ("api, the identity …", text));
     }
 
     #[test]

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use alien_core::Exit;
 use serde_json::{Value, json};
 
+use crate::bad::{Bad, Server};
 use crate::fleet::Fleet;
 use crate::invite::{CLOUDS, record};
+use crate::network::Case;
 use crate::{AWS, MY_APP, alien, alien_deploy, done, ended, file, nowhere, out, told, with};
 
 fn failed(arguments: &[&str], exit: Exit) -> Value {
@@ -106,6 +108,39 @@ fn a_stream_ends_with_its_reader() {
         }
     };
     assert!(status.success(), "{status}");
+}
+
+/// As `alien logs … --follow | head -1` does, also while nothing comes that could be written.
+#[test]
+fn a_log_that_is_followed_ends_with_its_reader() {
+    for invited in &CLOUDS {
+        let (server, issuer) = (Server::start(Bad::Hangs, true, true), Server::start(Bad::Hangs, false, true));
+        let case = Case::on(invited, "logs", Bad::Hangs);
+        let mut command = case.program(&server, &issuer, "https", &server.pem);
+        // The other clouds are called by an authority that is named so.
+        let authority = nowhere(&format!("face-follows-{}.pem", invited.cloud));
+        fs::write(&authority, &server.pem).unwrap();
+        command.arg("--follow").env("SSL_CERT_FILE", &authority).stdout(Stdio::piped());
+        let mut following = command.spawn().unwrap();
+        let begin = Instant::now();
+        while !server.is_called() {
+            assert!(begin.elapsed() < Duration::from_secs(60), "{}: it calls nobody", invited.cloud);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        drop(following.stdout.take());
+        let begin = Instant::now();
+        let status = loop {
+            match following.try_wait().unwrap() {
+                Some(status) => break status,
+                None if begin.elapsed() > Duration::from_secs(30) => {
+                    following.kill().unwrap();
+                    panic!("{}: it goes on although nobody reads", invited.cloud);
+                }
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        };
+        assert!(status.success(), "{}: {status}", invited.cloud);
+    }
 }
 
 /// As `alien permissions … | head -1` does.

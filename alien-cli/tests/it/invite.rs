@@ -300,11 +300,19 @@ fn an_image_of_another_account_is_told_with_what_its_owner_grants() {
     let shown = alien(&with(&["permissions", "--stack", stack], &AWS));
     assert!(told(&shown).contains("whose owner must let"), "{}", told(&shown));
     let shown = String::from_utf8(shown.stdout).unwrap();
-    for part in [
+    // Whoever invites again knows the account.
+    let invitation: Value = serde_json::from_str(&done(&invited)).unwrap();
+    let recorded = file("others_image_record.json", &record(&CLOUDS[0], &invitation));
+    let again = told(&alien(&["invite", "--stack", stack, "--record", recorded.to_str().unwrap()]));
+    assert!(!again.contains("only if its registry grants that"), "{again}");
+    for (part, shown) in [
         "What the owner of `arn:aws:ecr:eu-central-1:333333333333:repository/vendor/worker` grants",
         "aws ecr set-repository-policy --registry-id 333333333333 --region eu-central-1 --repository-name vendor/worker",
         "arn:aws:iam::222222222222:role/acme-platform-4",
-    ] {
-        assert!(shown.contains(part), "{part}: {shown}");
+    ]
+    .into_iter()
+    .flat_map(|part| [(part.to_owned(), &shown), (part.replace("acme-platform-4", "my-app-platform-6"), &again)])
+    {
+        assert!(shown.contains(&part), "{part}: {shown}");
     }
 }

@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests says what is wrong by panicking")]
 
+mod bad;
 mod deploy;
 mod diff;
 mod face;
 mod fields;
 mod fleet;
+mod interrupted;
 mod invite;
 mod keys;
 mod manage;
@@ -15,6 +17,7 @@ mod manual;
 mod network;
 mod pages;
 mod permissions;
+mod proxied;
 mod pulled;
 mod repository;
 mod rough;

@@ -10,7 +10,7 @@ use alien_core::Exit;
 use crate::MY_APP;
 
 /// Lines that are not run here: how they begin, the text that must stand in `.ci/run` where that runs them, and why not here.
-const ELSEWHERE: [(&str, &str, &str); 19] = [
+const ELSEWHERE: [(&str, &str, &str); 20] = [
     ("cargo run --bin quickstart", "quickstart", "`.ci/run` runs it"),
     ("cargo test --workspace", "cargo test", "`.ci/run` runs the tests, by crates"),
     ("cargo run --bin clouds -- --cloud all", "--bin clouds", "`.ci/run` runs it"),
@@ -29,6 +29,11 @@ const ELSEWHERE: [(&str, &str, &str); 19] = [
     (".ci/agent", ".ci/agent", "`.ci/run long` runs it"),
     ("ALIEN_AGENT=$PWD/target", "ALIEN_AGENT=", "`.ci/run long` runs it"),
     ("alien-prove run", "cargo test", "the image is the reader's own: the tests on peers run it to its end"),
+    (
+        "alien-prove replay",
+        "cargo test",
+        "the folder is the reader's own: the tests on peers record one and live it again",
+    ),
     ("git show", "", "it is the reader's own repository"),
 ];
 

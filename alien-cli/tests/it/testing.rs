@@ -24,7 +24,7 @@ fn lines(heading: &str) -> Vec<(String, String)> {
 struct Started {
     program: Child,
     /// Open until the end, so that it can print.
-    _out: BufReader<ChildStdout>,
+    out: BufReader<ChildStdout>,
 }
 
 impl Drop for Started {
@@ -73,7 +73,7 @@ impl Room {
         while !printed.contains(ready) {
             assert!(out.read_line(&mut printed).unwrap() > 0, "{who}$ {line}: {printed}");
         }
-        Started { program, _out: out }
+        Started { program, out }
     }
 
     /// Runs a line in a terminal, and returns what it printed.
@@ -146,6 +146,51 @@ fn the_lines_of_the_page_on_testing_run_by_an_agent() {
         ("alien-deploy down", "nothing is left"),
     ];
     runs("Pulled by an agent, on Google Cloud", &pulled);
+}
+
+/// What `alien-sim` prints to be copied, up to its last line.
+fn block(started: &mut Started) -> String {
+    let mut block = String::new();
+    while !block.lines().last().is_some_and(|line| line.starts_with("alien-deploy down ")) {
+        assert!(started.out.read_line(&mut block).unwrap() > 0, "{block}");
+    }
+    block
+}
+
+#[test]
+fn the_block_that_the_emulator_prints_runs_as_it_is() {
+    for (cloud, pulls) in [("gcp", true), ("azure", false)] {
+        let mut room = Room::new();
+        let mut sim = room.start("sim", &format!("alien-sim {cloud} --folder sim"), "is emulated at");
+        let block = block(&mut sim);
+        let (mut commands, mut who, mut did) = (Vec::new(), "nobody", 0);
+        for line in block.lines().filter(|line| !line.is_empty()) {
+            match line.strip_prefix("# ") {
+                Some(title) if title.contains("admin, by") || title.contains("pulled") => who = "each",
+                Some(title) if title.contains("admin") => who = "admin",
+                Some(_) => who = "vendor",
+                // Those between stand in `docs/testing.md`, whose lines are run.
+                None if who == "each" => {
+                    let known = room.shell(&format!("{line} --help")).output().unwrap();
+                    assert!(line.starts_with(". ") || known.status.success(), "{line}");
+                    commands.push(line.to_owned());
+                }
+                None => {
+                    let said = room.run(who, line);
+                    commands.push(line.to_owned());
+                    did += 1;
+                    assert!(!line.starts_with("alien dispatch") || said.contains(r#"{"hello":"world"}"#), "{said}");
+                }
+            }
+        }
+        assert!(did > 10, "{block}");
+        for command in ["alien register", "alien update", "alien dispatch", "alien logs", "alien-deploy down"] {
+            assert!(commands.iter().any(|line| line.starts_with(command)), "{command}: {block}");
+        }
+        assert_eq!(commands.iter().any(|line| line.starts_with("alien-agent run ")), pulls, "{block}");
+        drop(sim);
+        fs::remove_dir_all(&room.folder).unwrap();
+    }
 }
 
 #[test]

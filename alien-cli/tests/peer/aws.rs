@@ -1,10 +1,7 @@
 //! AWS, by a peer that is not ours.
 
-use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::thread;
-
 use alien_conformance::bootstrap;
+use alien_conformance::machine;
 use alien_conformance::ministack::Ministack;
 use alien_conformance::world::Shipped;
 use serde_json::json;
@@ -20,7 +17,7 @@ pub(crate) fn cloud(server: Ministack) -> Cloud {
         vec![("AWS_ACCESS_KEY_ID", key.to_owned()), ("AWS_SECRET_ACCESS_KEY", secret.to_owned())]
     };
     let (key, secret) = vendor(&url);
-    let machine = metadata(&agent(&url));
+    let machine = machine::metadata("eu-central-1", "agent", &agent(&url));
     let address = url.trim_start_matches("http://").parse().unwrap();
     Cloud {
         name: "aws",
@@ -41,11 +38,25 @@ pub(crate) fn cloud(server: Ministack) -> Cloud {
         },
         code: |says| Shipped::Zip(bootstrap::zip(says)),
         plant: None,
-        there: Box::new(move || {
-            let _alive = &server;
-            Vec::new()
-        }),
+        // Every part of a deployment has a role, or is made after one.
+        there: Box::new(move || roles(&server.url())),
     }
+}
+
+/// The roles of the customer's account.
+fn roles(url: &str) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let root = aws_sdk_iam::config::Credentials::new(CUSTOMER, "test", None, None, "test");
+        let config = aws_sdk_iam::Config::builder()
+            .behavior_version_latest()
+            .region(aws_sdk_iam::config::Region::new("us-east-1"))
+            .endpoint_url(url)
+            .credentials_provider(root)
+            .build();
+        let found = aws_sdk_iam::Client::from_conf(config).list_roles().send().await.unwrap();
+        found.roles.into_iter().map(|role| role.role_name).collect()
+    })
 }
 
 /// A user of the vendor's account, who may assume roles and nothing else.
@@ -102,45 +113,4 @@ fn agent(url: &str) -> String {
         })
         .to_string()
     })
-}
-
-/// The metadata service of a machine with the role `agent`, for as long as the tests run
-/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>).
-fn metadata(credentials: &str) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    let credentials = credentials.to_owned();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            // A client that went away is none of its business.
-            let _ = stream.and_then(|stream| described(stream, &credentials));
-        }
-    });
-    address
-}
-
-/// Answers one request.
-fn described(mut stream: TcpStream, credentials: &str) -> io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let (mut first, mut line, mut has_token) = (String::new(), String::new(), false);
-    reader.read_line(&mut first)?;
-    while reader.read_line(&mut line)? > 2 {
-        has_token |= line.to_lowercase().starts_with("x-aws-ec2-metadata-token: token");
-        line.clear();
-    }
-    let roles = "/latest/meta-data/iam/security-credentials";
-    let body = match first.split_whitespace().take(2).collect::<Vec<_>>()[..] {
-        ["PUT", "/latest/api/token"] => Some("token"),
-        ["GET", path] if has_token => match path.strip_prefix(roles) {
-            Some("/" | "") => Some("agent"),
-            Some("/agent") => Some(credentials),
-            _ if path == "/latest/meta-data/placement/region" => Some("eu-central-1"),
-            _ => None,
-        },
-        _ => None,
-    };
-    let status = if body.is_some() { "200 OK" } else { "404 Not Found" };
-    let (body, lasts) = (body.unwrap_or_default(), "x-aws-ec2-metadata-token-ttl-seconds: 21600");
-    let length = body.len();
-    write!(stream, "HTTP/1.1 {status}\r\n{lasts}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
 }

@@ -6,7 +6,7 @@ use alien_conformance::world::{Patience, Shipped};
 use alien_core::{Exit, Function, Kv, Profile, Queue, Stack};
 use serde_json::{Value, json};
 
-use crate::room::{Room, said, words};
+use crate::room::{Room, read, said, words};
 
 pub(crate) fn a_deployment(room: &Room) {
     let (first, second, frozen) =
@@ -44,6 +44,7 @@ pub(crate) fn a_deployment(room: &Room) {
     let (others, told) = &room.cloud.others;
     let wrong = room.command("alien-deploy", &words(&up), others).output().unwrap();
     assert!(self::said(&wrong).contains(told), "{}", self::said(&wrong));
+    read(&wrong);
     let nobody = room.command("alien-deploy", &words(&up), &Vec::new()).output().unwrap();
     assert!(self::said(&nobody).contains(room.cloud.nobody), "{}", self::said(&nobody));
 

@@ -42,23 +42,28 @@ fn main() -> ExitCode {
             AgentCloud::of(alien_azure::Adapter),
         ]);
     }
-    let tests: [(&str, Test); 3] = [
-        ("a_deployment_from_its_invitation_to_its_end", deployment::a_deployment),
-        ("a_deployment_that_pulls_its_releases_from_its_invitation_to_its_end", pulled::a_deployment),
-        ("programs_killed_at_random_are_finished_by_the_next", kills::kills),
+    // Where calls cannot be recorded, that is shown.
+    let records = pulled::can_record();
+    let tests: [(&str, Test, bool); 4] = [
+        ("a_deployment_from_its_invitation_to_its_end", deployment::a_deployment, true),
+        ("a_deployment_that_pulls_its_releases_from_its_invitation_to_its_end", pulled::a_deployment, true),
+        ("an_agent_connects_to_its_manager_and_its_cloud_and_to_nobody_else", pulled::connections, records),
+        ("programs_killed_at_random_are_finished_by_the_next", kills::kills, true),
     ];
     let mut trials = Vec::new();
-    for (name, test) in tests {
+    for (name, test, can) in tests {
         let on_aws = format!("aws_{name}");
-        let folder = on_aws.clone();
-        trials.push(ministack::trial(&on_aws, move |server| test(&Room::new(&folder, aws::cloud(server)))));
+        let folder = format!("{on_aws}{}", pulled::of_whom());
+        let trial = ministack::trial(&on_aws, move |server| test(&Room::new(&folder, aws::cloud(server))));
+        trials.push(if can { trial } else { trial.with_ignored_flag(true) });
         for (cloud, there) in EMULATED {
             let on_cloud = format!("{cloud}_{name}");
-            let folder = on_cloud.clone();
-            trials.push(Trial::test(on_cloud, move || {
+            let folder = format!("{on_cloud}{}", pulled::of_whom());
+            let trial = Trial::test(on_cloud, move || {
                 test(&Room::new(&folder, there()));
                 Ok(())
-            }));
+            });
+            trials.push(trial.with_ignored_flag(!can));
         }
     }
     for (cloud, there) in EMULATED {
@@ -69,11 +74,16 @@ fn main() -> ExitCode {
             Ok(())
         }));
     }
-    let name = "gcp_a_proof_that_is_interrupted_leaves_nothing";
-    trials.push(Trial::test(name, || {
-        proved::interrupted(&Room::new(name, gcp::cloud()));
-        Ok(())
-    }));
+    for (cloud, there) in EMULATED {
+        let name = format!("{cloud}_a_proof_that_is_interrupted_leaves_nothing");
+        let folder = name.clone();
+        trials.push(Trial::test(name, move || {
+            proved::interrupted(&Room::new(&folder, there()));
+            Ok(())
+        }));
+    }
+    let name = "aws_a_proof_that_is_interrupted_leaves_nothing";
+    trials.push(ministack::trial(name, move |server| proved::interrupted(&Room::new(name, aws::cloud(server)))));
     let name = "gcp_a_fleet_is_released_to_paused_halted_and_reverted_by_several_programs";
     trials.push(Trial::test(name, move || {
         fleet::in_a_file(&Room::new("gcp_a_fleet", gcp::cloud()));
@@ -107,6 +117,11 @@ fn main() -> ExitCode {
         azure::own_issuer(name);
         Ok(())
     }));
+    let unit = Trial::test("systemd_reads_every_line_of_the_unit_that_runs_an_agent", || {
+        pulled::unit::is_read();
+        Ok(())
+    });
+    trials.push(unit.with_ignored_flag(!pulled::unit::can_read()));
     let mut arguments = Arguments::from_args();
     // The programs wait more than they work: for their claims to be seen, and for things to be made.
     arguments.test_threads = arguments.test_threads.or(Some(trials.len()));

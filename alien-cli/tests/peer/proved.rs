@@ -16,15 +16,23 @@ fn flags(room: &Room) -> Vec<String> {
     let Cloud { name, vendors, code, .. } = &room.cloud;
     let image = match code("proved") {
         Shipped::Image(image) => image,
-        Shipped::Zip(_) => unreachable!("functions run images here"),
+        // Functions run zips there; containers run any image.
+        Shipped::Zip(_) => format!("public.ecr.aws/nginx/nginx@sha256:{}", "1".repeat(64)),
     };
     let of = |name: &str| vendors.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone()).unwrap();
     let vendor = match *name {
         "gcp" => ["--vendor-credentials".to_owned(), of("GOOGLE_APPLICATION_CREDENTIALS")],
+        "aws" => {
+            let [key, secret] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(of);
+            let keys = format!("[vendor]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n");
+            room.write("no-credentials", keys.as_bytes());
+            ["--vendor-credentials".to_owned(), "vendor".to_owned()]
+        }
         _ => ["--token-file".to_owned(), of("AZURE_FEDERATED_TOKEN_FILE")],
     };
     let place = room.cloud.location.iter().chain(&room.cloud.trust).cloned();
-    ["--image".to_owned(), image, "--commands".to_owned()].into_iter().chain(place).chain(vendor).collect()
+    let commands = (*name != "aws").then(|| "--commands".to_owned());
+    ["--image".to_owned(), image].into_iter().chain(commands).chain(place).chain(vendor).collect()
 }
 
 /// `alien-prove run`, by the admin's credentials.
@@ -98,6 +106,88 @@ fn attempts_call_what_is_named(dry: &Value, exchanges: &[Value]) {
     }
 }
 
+/// Writes a recording as somebody else has it, where nothing listens at the address of the peer, and alters one of its exchanges, the
+/// first that is picked. Gives the folder and the number of that exchange.
+fn altered(room: &Room, proof: &str, name: &str, mut alter: impl FnMut(&mut Value) -> bool) -> (String, usize) {
+    let folder = room.path(name);
+    fs::create_dir_all(&folder).unwrap();
+    // Nothing listens there. What was chosen by the peer's address stays: fingerprints are of it.
+    let nowhere = "127.0.0.1:9";
+    let peer = room.cloud.endpoint[1].split_once("://").unwrap().1;
+    for file in ["begun.json", "invitation.json", "findings.json", "exchanges.jsonl"] {
+        let text = fs::read_to_string(format!("{proof}/{file}")).unwrap();
+        let [was, is] = match file {
+            "begun.json" => [peer, nowhere].map(|host| {
+                format!(
+                    "\"endpointUrl\": \"{}{host}",
+                    &room.cloud.endpoint[1][..room.cloud.endpoint[1].len() - peer.len()]
+                )
+            }),
+            _ => [peer, nowhere].map(|host| format!("\"host\":\"{host}\"")),
+        };
+        let text = text.replace(&was, &is);
+        assert!(!["begun.json", "exchanges.jsonl"].contains(&file) || text.contains(nowhere), "{file}: {was}");
+        fs::write(format!("{folder}/{file}"), text).unwrap();
+    }
+    let mut exchanges = lines(room, &format!("{name}/exchanges.jsonl"));
+    let number = exchanges.iter_mut().position(&mut alter).map_or(0, |index| index + 1);
+    let text: Vec<String> = exchanges.iter().map(ToString::to_string).collect();
+    fs::write(format!("{folder}/exchanges.jsonl"), text.join("\n")).unwrap();
+    (folder, number)
+}
+
+/// What a recording, lived again by nobody in particular, differs in.
+fn differences(room: &Room, folder: &str, exit: Option<Exit>) -> Vec<String> {
+    let arguments = ["replay", folder, "--json"];
+    let output = room.command("alien-prove", &arguments, &Vec::new()).output().unwrap();
+    RESULTS.look("alien-prove", &arguments, &output);
+    assert_eq!(output.status.code(), Some(exit.map_or(0, |exit| exit.code().into())), "{}", said(&output));
+    let again: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(again["exchanges"].as_u64().unwrap() > 10 && again["steps"].as_u64().unwrap() > 20, "{again}");
+    again["differences"].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+}
+
+/// A proof is lived again with neither credentials nor a cloud, and what was altered in it is told.
+fn replayed(room: &Room, proof: &str) {
+    let (folder, _) = altered(room, proof, "replayed", |_| false);
+    assert_eq!(differences(room, &folder, None), [""; 0]);
+
+    // An answer: the thing is not there.
+    let is_seen = |exchange: &Value| exchange["step"] == "watch cache" && exchange["status"] == 200;
+    let (folder, number) = altered(room, proof, "altered-answer", |exchange| {
+        let is_it = is_seen(exchange) && !exchange["target"].as_str().unwrap().contains("token");
+        if is_it {
+            exchange["status"] = 404.into();
+            exchange["answer"] = serde_json::json!({
+                "__type": "ResourceNotFoundException", "error": { "code": "ResourceNotFound", "message": "gone" },
+            });
+        }
+        is_it
+    });
+    let told = differences(room, &folder, Some(Exit::Drift));
+    assert!(number > 0, "nothing was altered");
+    let is_named = |told: &String| {
+        told.starts_with("`watch cache` fails: ") && told.contains(&format!("came exchange {number} ("))
+    };
+    assert!(told.iter().any(is_named), "{number}: {told:#?}");
+
+    // A request: this version sends what the recording has not.
+    let (folder, number) = altered(room, proof, "altered-request", |exchange| {
+        let is_it = exchange["step"] == "set up" && exchange["body"].is_object();
+        if is_it {
+            exchange["body"]["altered"] = true.into();
+        }
+        is_it
+    });
+    let told = differences(room, &folder, Some(Exit::Drift));
+    assert!(number > 0, "nothing was altered");
+    let is_named = |told: &String| {
+        told.starts_with(&format!("exchange {number} (`set up`, "))
+            && told.ends_with("body.altered: recorded `true`, asked `null`")
+    };
+    assert!(told.iter().any(is_named), "{number}: {told:#?}");
+}
+
 /// Every call is in the dry run, every fact is found as it is on the peer, nothing is left, and no secret is written.
 pub(crate) fn proved(room: &Room) {
     let dry = run(room, &["--dry-run", "--json"], &Vec::new()).output().unwrap();
@@ -161,6 +251,14 @@ pub(crate) fn proved(room: &Room) {
     }
     assert!(!written.contains("eyJ"), "a token");
 
+    if room.cloud.name == "azure" {
+        replayed(room, &out);
+    } else {
+        let refused = room.command("alien-prove", &["replay", &out], &Vec::new()).output().unwrap();
+        assert_eq!(refused.status.code(), Some(Exit::Input.code().into()), "{}", said(&refused));
+        assert!(said(&refused).contains("its clients take no recorded answers"), "{}", said(&refused));
+    }
+
     let planted = room.cloud.plant.as_ref().unwrap()();
     let (proof, findings) = found(room, &room.path("planted"));
     assert_eq!(proof.status.code(), Some(Exit::Drift.code().into()), "{}", said(&proof));
@@ -169,7 +267,7 @@ pub(crate) fn proved(room: &Room) {
     assert_eq!((room.cloud.there)(), before);
 }
 
-/// Ctrl-C while it watches: everything is taken down.
+/// Ctrl-C once it is set up: everything is taken down.
 pub(crate) fn interrupted(room: &Room) {
     let before = (room.cloud.there)();
     let out = room.path("proof");
@@ -177,7 +275,7 @@ pub(crate) fn interrupted(room: &Room) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut told = BufReader::new(child.stderr.take().unwrap());
     let mut all = String::new();
-    while !all.contains("watch data") {
+    while !all.contains("enter …") {
         assert_ne!(told.read_line(&mut all).unwrap(), 0, "{all}");
     }
     assert!((room.cloud.there)().len() > before.len());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
-use alien_conformance::printed::Results;
+use alien_conformance::printed::{Results, reviewed};
 use alien_conformance::world::Shipped;
 use alien_core::Exit;
 
@@ -58,7 +58,7 @@ pub(crate) struct Agent {
 }
 
 /// Commands that are not given the endpoint of the cloud.
-const WITHOUT_ENDPOINT: [&str; 6] = ["deployments", "fleet", "invite", "keys", "review", "rollout"];
+const WITHOUT_ENDPOINT: [&str; 7] = ["deployments", "fleet", "invite", "keys", "replay", "review", "rollout"];
 
 /// The schemas of what the programs print.
 pub(crate) static RESULTS: LazyLock<Results> =
@@ -148,6 +148,7 @@ impl Room {
         RESULTS.look(program, arguments, &output);
         let said = said(&output);
         assert_eq!(output.status.code(), Some(exit.code().into()), "{program} {arguments:?}: {said}");
+        read(&output);
         said
     }
 
@@ -177,6 +178,13 @@ impl Room {
         let more = more.iter().map(|word| (*word).to_owned());
         begin.into_iter().chain(self.cloud.location.iter().cloned()).chain(more).collect()
     }
+}
+
+/// Looks whether somebody has read what a program that failed told.
+pub(crate) fn read(output: &Output) {
+    let told = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = told.lines().filter(|line| line.starts_with("error: ")).collect();
+    reviewed(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peer/messages.txt"), &lines.join("\n"));
 }
 
 pub(crate) fn said(output: &Output) -> String {

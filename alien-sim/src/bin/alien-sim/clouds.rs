@@ -44,6 +44,7 @@ pub(crate) fn gcp(gcp: &Gcp, folder: &Folder) -> Result<Told, Failure> {
             ("--location", location.to_owned()),
         ],
         trust: vec![("--vendor", vendor)],
+        pull: vec![("--agent", agent)],
         endpoint: vec![("--endpoint-url", url.clone())],
         url,
     })
@@ -87,6 +88,7 @@ pub(crate) fn azure(azure: &Azure, folder: &Folder) -> Result<Told, Failure> {
             ("--location", location.to_owned()),
         ],
         trust: vec![("--issuer", issuer.url().to_owned()), ("--subject", subject.to_owned())],
+        pull: Vec::new(),
         endpoint: vec![("--endpoint-url", url.clone()), ("--endpoint-certificate", certificate)],
         url,
     })
