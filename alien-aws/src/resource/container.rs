@@ -2,7 +2,9 @@
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
+#[cfg(feature = "client")]
 mod definition;
+#[cfg(feature = "client")]
 mod restored;
 
 use alien_core::adapter::{CodeForms, Fields, On, Operation, Placed, Rows};

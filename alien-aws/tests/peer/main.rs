@@ -30,6 +30,7 @@ mod roles;
 mod server;
 mod spare;
 mod tagged;
+mod undecided;
 mod unenforced;
 mod upgrade;
 mod wire;

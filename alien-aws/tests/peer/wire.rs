@@ -19,7 +19,8 @@ use serde_json::Value;
 use crate::exchange::{Exchange, kept, sent, shown};
 use crate::life::CUSTOMER;
 use crate::server::{Body, Server, whole};
-use crate::unenforced::{FORWARDED, is_unenforced};
+use crate::undecided::FORWARDED;
+use crate::unenforced::is_unenforced;
 use crate::world::root;
 
 /// Headers that say what an answer is, where a body alone does not tell that it is an error, or which.

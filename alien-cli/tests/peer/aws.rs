@@ -1,14 +1,17 @@
 //! AWS, by a peer that is not ours.
 
+use std::sync::atomic::Ordering;
+
 use alien_conformance::bootstrap;
 use alien_conformance::machine;
 use alien_conformance::ministack::Ministack;
 use alien_conformance::world::Shipped;
 use serde_json::json;
 
+use crate::front;
 use crate::room::{Agent, Cloud, Variables};
 
-const CUSTOMER: &str = "222222222222";
+pub(crate) const CUSTOMER: &str = "222222222222";
 const VENDOR: &str = "arn:aws:iam::111111111111:user/vendor";
 
 pub(crate) fn cloud(server: Ministack) -> Cloud {
@@ -26,7 +29,7 @@ pub(crate) fn cloud(server: Ministack) -> Cloud {
         other_vendor: ("user/vendor", "user/another"),
         location: ["--account", "222222222222", "--region", "eu-central-1"].map(str::to_owned).into(),
         endpoint: vec!["--endpoint-url".to_owned(), url],
-        admin: credentials("222222222222", "test"),
+        admin: credentials(CUSTOMER, "the-secret-of-the-root"),
         vendors: credentials(&key, &secret),
         others: (credentials("333333333333", "test"), "these credentials are of account 333333333333"),
         nobody: "there are no AWS credentials here",
@@ -43,19 +46,36 @@ pub(crate) fn cloud(server: Ministack) -> Cloud {
     }
 }
 
+/// The same, as AWS documents it where the peer decides otherwise; it can forget a key.
+pub(crate) fn documented(server: Ministack) -> Cloud {
+    let (url, forgets) = front::before(&server.url());
+    let plant = move || {
+        forgets.store(true, Ordering::Relaxed);
+        "emptied-network"
+    };
+    let cloud = cloud(server);
+    Cloud { endpoint: vec!["--endpoint-url".to_owned(), url], plant: Some(Box::new(plant)), ..cloud }
+}
+
+/// IAM, as the root of an account.
+pub(crate) fn iam(account: &str, url: &str) -> aws_sdk_iam::Client {
+    let root = aws_sdk_iam::config::Credentials::new(account, "test", None, None, "test");
+    let config = aws_sdk_iam::Config::builder()
+        .behavior_version_latest()
+        .region(aws_sdk_iam::config::Region::new("us-east-1"))
+        .endpoint_url(url)
+        .credentials_provider(root);
+    aws_sdk_iam::Client::from_conf(config.build())
+}
+
 /// The roles of the customer's account.
 fn roles(url: &str) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let root = aws_sdk_iam::config::Credentials::new(CUSTOMER, "test", None, None, "test");
-        let config = aws_sdk_iam::Config::builder()
-            .behavior_version_latest()
-            .region(aws_sdk_iam::config::Region::new("us-east-1"))
-            .endpoint_url(url)
-            .credentials_provider(root)
-            .build();
-        let found = aws_sdk_iam::Client::from_conf(config).list_roles().send().await.unwrap();
-        found.roles.into_iter().map(|role| role.role_name).collect()
+        let found = iam(CUSTOMER, url).list_roles().send().await.unwrap();
+        // Those of AWS's own services are the account's, and stay.
+        let own = found.roles.into_iter().filter(|role| !role.path.starts_with("/aws-service-role/"));
+        own.map(|role| role.role_name).collect()
     })
 }
 
@@ -63,14 +83,7 @@ fn roles(url: &str) -> Vec<String> {
 fn vendor(url: &str) -> (String, String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let root = aws_sdk_iam::config::Credentials::new("111111111111", "test", None, None, "test");
-        let config = aws_sdk_iam::Config::builder()
-            .behavior_version_latest()
-            .region(aws_sdk_iam::config::Region::new("us-east-1"))
-            .endpoint_url(url)
-            .credentials_provider(root)
-            .build();
-        let iam = aws_sdk_iam::Client::from_conf(config);
+        let iam = iam("111111111111", url);
         iam.create_user().user_name("vendor").send().await.unwrap();
         let policy =
             r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}]}"#;

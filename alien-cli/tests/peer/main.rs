@@ -7,12 +7,17 @@ mod aws;
 mod azure;
 mod deployment;
 mod fleet;
+mod front;
 mod gcp;
+#[path = "../../../alien-aws/tests/it/keys.rs"]
+mod keys;
 mod kills;
 mod managers;
 mod proved;
 mod pulled;
 mod room;
+#[path = "../../../alien-aws/tests/peer/undecided.rs"]
+mod undecided;
 
 use std::process::ExitCode;
 
@@ -82,8 +87,12 @@ fn main() -> ExitCode {
             Ok(())
         }));
     }
-    let name = "aws_a_proof_that_is_interrupted_leaves_nothing";
-    trials.push(ministack::trial(name, move |server| proved::interrupted(&Room::new(name, aws::cloud(server)))));
+    for (name, test) in [
+        ("aws_what_is_relied_on_is_proved_and_what_is_false_is_found", proved::proved as Test),
+        ("aws_a_proof_that_is_interrupted_leaves_nothing", proved::interrupted),
+    ] {
+        trials.push(ministack::trial(name, move |server| test(&Room::new(name, aws::documented(server)))));
+    }
     let name = "gcp_a_fleet_is_released_to_paused_halted_and_reverted_by_several_programs";
     trials.push(Trial::test(name, move || {
         fleet::in_a_file(&Room::new("gcp_a_fleet", gcp::cloud()));

@@ -234,7 +234,10 @@ pub(crate) fn proved(room: &Room) {
     assert_eq!(attempted, tried);
 
     let exchanges = lines(room, "proof/exchanges.jsonl");
-    attempts_call_what_is_named(&dry, &exchanges);
+    // Those on AWS are compared where the library proves it.
+    if room.cloud.name != "aws" {
+        attempts_call_what_is_named(&dry, &exchanges);
+    }
     // Google's clients show no requests of the library's.
     let is_an_attempts = |exchange: &Value| text(exchange, "step").starts_with("attempt ");
     assert_eq!(exchanges.iter().all(is_an_attempts), room.cloud.name == "gcp", "{}", exchanges.len());
@@ -246,7 +249,8 @@ pub(crate) fn proved(room: &Room) {
     }
     for (name, value) in room.cloud.admin.iter().chain(&room.cloud.vendors) {
         let secret = if value.starts_with('/') { fs::read_to_string(value).unwrap() } else { value.clone() };
-        let is_a_name = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID"].contains(name);
+        // The access key of a root is the number of the account on AWS's peer.
+        let is_a_name = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AWS_ACCESS_KEY_ID"].contains(name);
         assert!(is_a_name || !written.contains(secret.trim()), "{name}");
     }
     assert!(!written.contains("eyJ"), "a token");

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "client")]
 pub(crate) mod calls;
+#[cfg(feature = "client")]
 pub(crate) mod compared;
 #[cfg(feature = "client")]
 pub(crate) mod logs;

@@ -1,5 +1,7 @@
 //! AWS.
 
+use alien_aws::operations::Scope;
+use alien_core::adapter::Cloud as _;
 use alien_core::{Adapter, Connection, Deployment, Error, ErrorKind, Result};
 use async_trait::async_trait;
 use aws_config::{Region, SdkConfig};
@@ -10,7 +12,7 @@ use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{FunctionCode, Runtime, VpcConfig};
 
-use super::{Attempt, Need, Outcome, Outsider, Provable, id, needs, unknown};
+use super::{Attempt, Need, Outcome, Outsider, Provable, Who, id, needs, unknown};
 use crate::fact::{Fact, Shown};
 use crate::product::{API, CACHE, DATA, INSIDE, LEDGER, NET, WORKER, bootstrap};
 use crate::step::Step;
@@ -323,7 +325,15 @@ impl Provable for Aws {
     }
 
     fn needs(&self, record: &Deployment) -> Result<Vec<Need>> {
-        needs::<alien_aws::Aws>(record, ["sts:AssumeRole", "sts:AssumeRole"])
+        let mut needs = needs::<alien_aws::Aws>(record, ["sts:AssumeRole", "sts:AssumeRole"])?;
+        // What is asked of whoever calls is about no thing of the deployment.
+        let of_caller = alien_aws::Aws::operations().rows().iter().filter(|row| row.on == Scope::Caller);
+        needs.extend(of_caller.map(|row| {
+            let (call, right) = (row.call.to_owned(), row.permission.to_owned());
+            Need { who: Who::Admin, call, right, on: vec!["*".to_owned()] }
+        }));
+        needs.sort();
+        Ok(needs)
     }
 
     async fn outsider(&self, _: &Deployment, vendor: &Connection) -> Result<Box<dyn Outsider>> {

@@ -281,8 +281,8 @@ struct Customer<'a> {
 }
 
 impl Customer<'_> {
-    /// Sets up by the vendor's invitation, and gives the agent and the customer's own view of the deployment. In reality these are the customer's admin, the vendor and the customer's
-    /// machine, one after another.
+    /// Sets up by the vendor's invitation, and gives the agent and the customer's own view of the deployment. In reality these are the
+    /// customer's admin, the vendor and the customer's machine, one after another.
     async fn agent(
         &self,
         vendor: &Vendor,
