@@ -6,7 +6,8 @@
 //! * [`Provider`], [`ReconcileIdentity`] and, for each kind, [`Reconcile`]: the admin's calls. [`Engine`] does the rest.
 //! * [`Assume`] and, for each kind, [`Operate`]: the vendor's calls. [`Impersonator`] does the rest.
 
-pub use crate::call::{CallContext, Gate, Needed, last};
+pub use crate::call::{CallContext, Gate, last};
+pub use crate::calling::Needed;
 pub use crate::cloud::{
     AccessControl, Allowed, Answer, Beyond, Cloud, CloudTarget, Collected, Coverage, DenialChange, Documented, Effect,
     Escalation, Fate, Fields, Giver, Guard, Guardrail, IdentityChange, Keeper, Kinds, LayerDocuments, Layout,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::admin::Admin;
-use crate::call::CallConfig;
+use crate::calling::CallConfig;
 use crate::cloud::{Answer, Cloud, Comparison, Documented, Field, Kinds, RenderError, Report, Reviewed};
 use crate::context::DeploymentContext;
 use crate::delivery::{Delivery, Model, is_host_and_path};

@@ -15,7 +15,8 @@ use lru::LruCache;
 use tokio::sync::Mutex as AsyncMutex;
 use tracing::Instrument as _;
 
-use crate::call::{Call, CallConfig, Gate};
+use crate::call::Gate;
+use crate::calling::{Call, CallConfig};
 use crate::clock::{Clock, later};
 use crate::cloud::{Cloud, Documented, Kinds, Layout, check};
 use crate::context::DeploymentContext;

@@ -58,6 +58,7 @@
 pub mod adapter;
 mod admin;
 mod call;
+mod calling;
 mod canonical;
 mod clock;
 mod cloud;
@@ -121,7 +122,7 @@ mod toy;
 mod unique;
 
 pub use admin::{Admin, ApplyRequest, DestroyRequest, PlanRequest, RevokeRequest};
-pub use call::{Call, CallConfig, Recorder, Retries, Retry};
+pub use calling::{Call, CallConfig, Recorder, Retries, Retry};
 pub use clock::Clock;
 #[cfg(feature = "tokio")]
 pub use clock::SystemClock;

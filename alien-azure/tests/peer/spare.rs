@@ -5,9 +5,14 @@ use alien_conformance::life;
 use crate::world::Peer;
 
 /// Rights that this life does not use, each with what does.
-const UNUSED: [(&str, &str); 6] = [
+const UNUSED: [(&str, &str); 8] = [
     ("Microsoft.App/containerApps/revisions/read on App", "a revision that does not work: why"),
     ("Microsoft.App/containerApps/revisions/replicas/read on App", "whoever sets it up may watch it"),
+    (
+        "Microsoft.Network/networkSecurityGroups/read on Subscription",
+        "a subnet of the customer's that has a security group",
+    ),
+    ("Microsoft.Network/routeTables/read on Subscription", "a subnet of the customer's that has a route table"),
     ("Microsoft.Network/virtualNetworks/subnets/read on VirtualNetwork", "whoever sets it up may watch it"),
     ("Microsoft.Network/virtualNetworks/subnets/write on VirtualNetwork", "a subnet that someone removed"),
     ("Microsoft.ServiceBus/namespaces/read on Namespace", "whoever sets it up may watch it"),

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::call::{CallConfig, Gate};
+use crate::call::Gate;
+use crate::calling::CallConfig;
 use crate::cloud::{Cloud, Documented};
 use crate::context::DeploymentContext;
 use crate::delivery::{Delivery, Model};

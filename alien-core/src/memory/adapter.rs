@@ -8,7 +8,8 @@ use super::account::{Account, BROKEN, Clients, Credential, Identity, State, Stor
 use super::cloud::{LocalPrincipal, Memory, Scope, Target, operations as op};
 use super::enter::{Agent, Vendor};
 use crate::admin::Admin;
-use crate::call::{CallConfig, CallContext};
+use crate::call::CallContext;
+use crate::calling::CallConfig;
 use crate::clock::later;
 use crate::cloud::{AccessControl, Operation, field_drift};
 use crate::connect::{Connect, ConnectOption, Connection};
