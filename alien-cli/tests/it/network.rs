@@ -166,7 +166,9 @@ impl Case {
         // What is told of many things, each of which failed, is told of each.
         let message = error["message"].as_str().map_or_else(|| reasons(&read), str::to_owned);
         let message = ports.iter().fold(message, |text, port| text.replace(port, ":PORT"));
-        let operation = operation(&read).unwrap_or("no operation").to_owned();
+        // What differs each time: the id of a command, and when a log begins.
+        let [message, operation] = [message.as_str(), operation(&read).unwrap_or("no operation")]
+            .map(|text| ["?id=", "&since="].into_iter().fold(text.to_owned(), |text, name| without_value(&text, name)));
         let error = serde_json::json!({ "message": message, "kind": error["kind"], "operation": operation });
         Ended { exit: status.code(), took, memory, error, all: format!("{printed}{said}") }
     }
@@ -358,6 +360,14 @@ fn matrix(cases: &[Case], at_once: usize, budget: Duration) -> String {
 /// Of those after which waiting does not help, two for each command: for another one others.
 fn some(place: usize) -> Vec<Bad> {
     [place, place + 4].map(|at| AT_ONCE[at % AT_ONCE.len()]).to_vec()
+}
+
+/// The text without the values of a parameter of addresses.
+fn without_value(text: &str, name: &str) -> String {
+    let mut parts = text.split(name);
+    let first = parts.next().unwrap_or_default().to_owned();
+    let is_of_value = |letter: char| letter.is_ascii_alphanumeric() || "-:.".contains(letter);
+    parts.fold(first, |text, part| format!("{text}{name}…{}", part.trim_start_matches(is_of_value)))
 }
 
 /// All of them for one command of each side; and two for each other.

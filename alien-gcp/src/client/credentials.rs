@@ -16,6 +16,7 @@ use http::{Extensions, HeaderMap, HeaderValue};
 use tokio::time::timeout;
 
 use super::error::{no_token, unfound, unsigned};
+use super::unbuilt;
 
 /// The OAuth scope of tokens. It does not limit them; IAM decides what they may do
 /// (<https://docs.cloud.google.com/docs/authentication#authorization-gcp>).
@@ -87,6 +88,8 @@ impl Config {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         // `gcp_auth` asks Google's own address alone.
         if let (Some(host), None) = (set(METADATA_HOST), set("GOOGLE_APPLICATION_CREDENTIALS")) {
+            // Google's client of that server panics in a task of its own where this machine trusts nobody.
+            reqwest::Client::builder().build().map_err(unbuilt)?;
             let found = google_cloud_auth::credentials::mds::Builder::default().with_scopes([SCOPE]).build();
             return found.map(|found| Self::of(found, Some(host))).map_err(|error| {
                 let what = format!("the metadata server that `{METADATA_HOST}` names gives no credentials");
