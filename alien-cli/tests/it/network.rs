@@ -454,6 +454,17 @@ fn what_is_no_address_is_told_before_anything_is_called() {
             );
         }
     }
+    let [_, gcp, _] = &CLOUDS;
+    let server = Server::start(Bad::Page(403), false, false);
+    for host in ["\u{1b}[2J", "a b", "127.0.0.1:port", "?"] {
+        let case = Case::on(gcp, "plan", Bad::Page(403));
+        let ended = case.run_against(&server, "http", "", &[("GCE_METADATA_HOST", host)]);
+        let shown = format!("{host:?}").replace("\\u{1b}", "\\u001b");
+        let words = format!("`GCE_METADATA_HOST` is `{}`, which is not a host", shown.trim_matches('"'));
+        assert!(ended.all.contains(&words), "{words}: {}", ended.all);
+        assert_eq!(ended.exit, Some(Exit::Input.code().into()), "{}", ended.all);
+        assert!(!server.is_called(), "{}", ended.all);
+    }
 }
 
 #[test]

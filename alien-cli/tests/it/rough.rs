@@ -56,7 +56,7 @@ const WORDS: [&str; 24] = [
 ];
 
 /// Variables that programs read, or that what they are built on reads.
-const VARIABLES: [&str; 20] = [
+const VARIABLES: [&str; 29] = [
     "ALIEN_CA_FILE",
     "ALIEN_MANAGER",
     "ALIEN_OIDC_TOKEN",
@@ -64,15 +64,24 @@ const VARIABLES: [&str; 20] = [
     "ALIEN_STORE",
     "AWS_ACCESS_KEY_ID",
     "AWS_CA_BUNDLE",
+    "AWS_CONFIG_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_ENDPOINT_URL",
     "AWS_PROFILE",
+    "AWS_REGION",
+    "AZURE_AUTHORITY_HOST",
     "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_TENANT_ID",
+    "CLOUDSDK_CONFIG",
     "COLUMNS",
     "GCE_METADATA_HOST",
     "GOOGLE_APPLICATION_CREDENTIALS",
     "HOME",
     "HTTPS_PROXY",
+    "IDENTITY_ENDPOINT",
+    "NOTIFY_SOCKET",
     "NO_COLOR",
+    "NO_PROXY",
     "RUST_LOG",
     "SSL_CERT_FILE",
     "TZ",
@@ -345,8 +354,12 @@ fn run(chance: &mut Chance, files: &[(&str, Vec<u8>)], tls: &Arc<ServerConfig>) 
         let (name, value) = (*pick(chance, &VARIABLES), *pick(chance, &WORDS));
         // Libraries read some of these files too, and know no bound: this one has no end.
         let value = if value == "/dev/full" { "/dev/null" } else { value };
+        let value = (chance.u8(0..4) > 0).then_some(value);
         variables.push((name, value));
-        command.env(name, value);
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
     }
     let [out, err] = ["out", "err"].map(|name| folder.join(name));
     command.stdin(Stdio::null()).stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alien_core::adapter::read_text;
-use alien_core::{CallConfig, ConnectOption, Connection, Error, ErrorKind, Result, Side};
+use alien_core::{CallConfig, ConnectOption, Connection, Error, ErrorKind, Problem, Result, Rule, Side};
 use gcp_auth::{CustomServiceAccount, TokenProvider};
 use google_cloud_auth::credentials::{CacheableResource, Credentials, CredentialsProvider, EntityTag};
 use google_cloud_auth::errors::CredentialsError;
@@ -15,8 +15,7 @@ use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap, HeaderValue};
 use tokio::time::timeout;
 
-use super::error::{no_token, unfound, unsigned};
-use super::unbuilt;
+use super::error::{no_token, unbuilt, unfound, unsigned};
 
 /// The OAuth scope of tokens. It does not limit them; IAM decides what they may do
 /// (<https://docs.cloud.google.com/docs/authentication#authorization-gcp>).
@@ -83,13 +82,13 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Credentials`] if there are none; [`ErrorKind::Unavailable`] if that takes more than a minute.
+    /// [`ErrorKind::Credentials`] if there are none; [`ErrorKind::Unavailable`] if that takes more than a minute;
+    /// [`ErrorKind::Input`] if `GCE_METADATA_HOST` is no host.
     pub async fn found() -> Result<Self> {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         // `gcp_auth` asks Google's own address alone.
         if let (Some(host), None) = (set(METADATA_HOST), set("GOOGLE_APPLICATION_CREDENTIALS")) {
-            // Google's client of that server panics in a task of its own where this machine trusts nobody.
-            reqwest::Client::builder().build().map_err(unbuilt)?;
+            callable(&host)?;
             let found = google_cloud_auth::credentials::mds::Builder::default().with_scopes([SCOPE]).build();
             return found.map(|found| Self::of(found, Some(host))).map_err(|error| {
                 let what = format!("the metadata server that `{METADATA_HOST}` names gives no credentials");
@@ -194,6 +193,17 @@ impl Config {
     pub(crate) fn with_token(&self, token: &str) -> Result<Self> {
         Ok(Self { credentials: fixed(token)?, ..self.clone() })
     }
+}
+
+/// Checks that requests to this metadata server can be made: Google's client of it panics if not, in a background task too.
+fn callable(host: &str) -> Result<()> {
+    let client = reqwest::Client::builder().build().map_err(unbuilt)?;
+    if client.get(format!("http://{host}/computeMetadata/v1")).build().is_ok() {
+        return Ok(());
+    }
+    let help = "write a host, and a port if it has one of its own, as in `127.0.0.1:8080`".to_owned();
+    let what = format!("`{METADATA_HOST}` is `{host}`, which is not a host that can be called");
+    Err(vec![Problem::error(Rule::Form, what, help)].into())
 }
 
 /// Does not wait without end for whoever issues tokens: neither `gcp_auth` nor Google's own library has a limit. Says who it is.

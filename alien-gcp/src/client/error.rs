@@ -50,6 +50,11 @@ pub(super) fn failure(error: GaxError, host: &str) -> Error {
 /// GCP, at a host that is not known.
 const GCP: Peer<'_> = Peer { service: "GCP", host: None };
 
+/// Converts the error of a client that cannot be built.
+pub(super) fn unbuilt(error: impl StdError) -> Error {
+    GCP.uncallable(&chain(&error))
+}
+
 /// The HTTP status of an answer to a call by gRPC that is no answer of gRPC. The library makes a code of it, as if a server had said so,
 /// and has no type that would tell (<https://docs.rs/tonic/0.14.9/src/tonic/status.rs.html#802>).
 fn mapped(error: &GaxError) -> Option<u16> {

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use alien_core::adapter::{ATTEMPT, CONNECT, Peer, chain};
+use alien_core::adapter::{ATTEMPT, CONNECT};
 use alien_core::{Error, Result};
 use async_trait::async_trait;
 use google_cloud_api_serviceusage_v1::client::ServiceUsage;
@@ -31,6 +31,7 @@ use google_cloud_run_v2::client::Services;
 use google_cloud_storage::client::StorageControl;
 use tokio::sync::{Mutex, OnceCell};
 
+use self::error::unbuilt;
 use crate::Gcp;
 use crate::operations::Scope;
 
@@ -208,10 +209,6 @@ impl Clients {
 fn unredirected() -> Result<reqwest::Client> {
     let client = reqwest::Client::builder().connect_timeout(CONNECT).redirect(reqwest::redirect::Policy::none());
     client.build().map_err(unbuilt)
-}
-
-fn unbuilt(error: impl std::error::Error) -> Error {
-    Peer { service: "GCP", host: None }.uncallable(&chain(&error))
 }
 
 /// The subject that calls are about, and how they are made.
