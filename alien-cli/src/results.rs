@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::{env, fs};
 
+use alien_agent::Status as AgentStatus;
 use alien_core::adapter::Failed;
 use alien_core::{Comparison, DestroyReport, LogLine, Plan, Report, Reviewed};
 use alien_fleet::{Entry, Listed, Status, Token};
@@ -53,6 +54,9 @@ type Define = fn(&mut SchemaGenerator) -> Schema;
 
 /// What each command prints, by the name of its man page.
 const RESULTS: &[(&str, Define)] = &[
+    ("alien-agent-init", of::<AgentStatus>),
+    ("alien-agent-rekey", of::<AgentStatus>),
+    ("alien-agent-status", of::<AgentStatus>),
     ("alien-audit", of::<Report>),
     ("alien-check", of::<check::Checked<'static>>),
     ("alien-completions", of::<manual::Completions>),
@@ -150,7 +154,7 @@ fn results() -> Value {
     }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "What `alien`, `alien-deploy`, `alien-prove` and `alien-manager` print with `--json`",
+        "title": "What `alien`, `alien-deploy`, `alien-prove`, `alien-manager` and `alien-agent` print with `--json`",
         "description": "`$defs` has what each command prints, by the name of its man page, and what any prints in its \
             place if it fails: `error`.",
         "$defs": definitions,
@@ -183,13 +187,16 @@ fn leaves(command: &Command, name: &str, tell: &mut dyn FnMut(String, &Command))
 #[test]
 fn every_command_takes_json_and_has_a_schema() {
     let mut names = BTreeSet::from(["error".to_owned()]);
-    let manager = alien_manager::settings::command();
-    for mut command in [vendor::Args::command(), admin::Args::command(), prove::Args::command(), manager] {
+    let (manager, agent) = (alien_manager::settings::command(), alien_agent::program::command(&[]));
+    for mut command in [vendor::Args::command(), admin::Args::command(), prove::Args::command(), manager, agent] {
         command.build();
         leaves(&command, command.get_name(), &mut |name, command| {
             let json = command.get_arguments().find(|argument| argument.get_long() == Some("json"));
             assert!(json.is_some_and(|json| !json.is_hide_set()), "`{name}` takes no `--json`");
-            names.insert(name);
+            // It prints nothing, or why it cannot run.
+            if name != "alien-agent-run" {
+                names.insert(name);
+            }
         });
     }
     let listed: BTreeSet<String> = RESULTS.iter().map(|(name, _)| (*name).to_owned()).collect();

@@ -6,6 +6,7 @@ use alien_core::rollout::Sequence;
 use alien_core::{CommandId, Deployment, Error, ErrorKind, Result};
 use alien_release::agent::{Attempt, Waits};
 use alien_release::{Begun, SigningKey};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -56,8 +57,9 @@ pub(crate) struct Contents {
 }
 
 /// A release that an agent does not begin for now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "AgentWaiting")]
 #[non_exhaustive]
 pub struct Waiting {
     /// Its number.

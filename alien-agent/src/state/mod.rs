@@ -16,6 +16,7 @@ use alien_core::{Deployment, DeploymentId, Error, ErrorKind, RecordStore, Result
 use alien_release::agent::Attempt;
 use alien_release::{PublicKey, SigningKey};
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use self::contents::Waiting;
@@ -73,8 +74,9 @@ impl fmt::Debug for State {
 }
 
 /// What a state says to the customer's admin. No secret is in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AgentStatus")]
 #[non_exhaustive]
 pub struct Status {
     /// The deployment.

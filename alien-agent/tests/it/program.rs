@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 
-use alien_conformance::printed::reviewed;
+use alien_conformance::printed::{Results, reviewed};
 use alien_core::{DeploymentId, Exit};
 use alien_release::PublicKey;
 use serde_json::{Value, json};
@@ -90,8 +91,11 @@ fn nothing_that_a_terminal_obeys_is_printed_of_a_wrong_command_line() {
 
 /// The one JSON document that is printed.
 fn printed(words: &[&str]) -> (Option<i32>, Value) {
+    static RESULTS: LazyLock<Results> =
+        LazyLock::new(|| Results::new(include_str!("../../../docs/results.schema.json")));
     let output = run(words);
     assert!(output.stderr.is_empty(), "{output:?}");
+    RESULTS.look("alien-agent", words, &output);
     (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
 }
 
