@@ -66,7 +66,7 @@ impl Live {
         desired.next_poll.map(|seconds| Duration::from_secs(seconds.into()))
     }
 
-    /// Whether something goes on that is not to be left in the middle. A look at the deployment is not such a thing.
+    /// Returns whether an update, a command or a log is in progress. Shutting down waits for those, and not for a health check.
     pub(crate) fn is_at_work(&self) -> bool {
         self.is_updating || !self.answering.is_empty()
     }

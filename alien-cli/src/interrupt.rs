@@ -10,10 +10,10 @@ use alien_core::Exit;
 
 use crate::output::Failure;
 
-/// What an interrupt leaves of a command that only looks.
+/// What to say if Ctrl-C ends a command that only reads.
 pub(crate) const NOTHING: &str = "interrupted; nothing was changed";
 
-/// What it leaves of a command to a function.
+/// What to say if Ctrl-C ends a command to a function.
 pub(crate) const SENT: &str = "interrupted: the command may have been carried out, and its answer is lost";
 
 /// Receives Ctrl-C and the signal by which services are ended. From now on neither ends the program by itself.

@@ -1,6 +1,5 @@
 //! `alien-prove`: a scratch deployment's whole life on a real account, and what it shows.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::fs::File;
 use std::io::Write as _;
@@ -12,10 +11,11 @@ use alien_core::{
     AnyTarget, Call, CallConfig, Clock as _, Delivery, Deployment, DeploymentId, Exit, Invitation, Recorder, Side,
     SystemClock,
 };
-use alien_prove::{Attempt, Begun, Fact, Findings, Life, Need, Product, Proof, Provable, Replayed, Step, Verdict, Who};
+use alien_prove::{
+    Attempt, Begun, Fact, Findings, Life, Line, Need, Product, Proof, Provable, Replayed, Step, Verdict, Who,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::args::prove::{FactsArgs, ReplayArgs, RunArgs};
 use crate::args::{Format, Shown};
@@ -298,13 +298,16 @@ impl Folder {
     /// Writes a line for each call of the library's.
     fn recorder(&self) -> Recorder {
         let (file, step) = (Arc::clone(&self.calls), Arc::clone(&self.step));
-        Arc::new(move |call: &Call| line(&file, &step, call))
+        Arc::new(move |call: &Call| append(&file, &Made { step: current(&step), call }))
     }
 
     /// Writes a line for each request and its answer.
     fn exchanges(&self) -> Exchanges {
         let (file, step) = (Arc::clone(&self.exchanges), Arc::clone(&self.step));
-        Arc::new(move |exchange: &Exchange| line(&file, &step, exchange))
+        Arc::new(move |exchange: &Exchange| {
+            let (step, at) = (current(&step), SystemClock.now());
+            append(&file, &Line { step, at, exchange: exchange.clone() });
+        })
     }
 
     fn left(&self) -> String {
@@ -313,14 +316,22 @@ impl Folder {
     }
 }
 
-/// Writes a line with its step. What cannot be written is not worth ending for: the deployment must be taken down.
-fn line(file: &Mutex<File>, step: &Mutex<String>, what: &impl Serialize) {
-    let step = step.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let mut fields = BTreeMap::from([("step".to_owned(), json!(step)), ("at".to_owned(), json!(SystemClock.now()))]);
-    if let Ok(serde_json::Value::Object(more)) = serde_json::to_value(what) {
-        fields.extend(more);
-    }
-    let text = serde_json::to_string(&fields).unwrap_or_default();
+/// A line of `calls.jsonl`.
+#[derive(Serialize)]
+struct Made<'c> {
+    step: String,
+    #[serde(flatten)]
+    call: &'c Call,
+}
+
+/// Returns the step that is taken now.
+fn current(step: &Mutex<String>) -> String {
+    step.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Appends a line. A line that cannot be written is left out, because the deployment must still be taken down.
+fn append(file: &Mutex<File>, line: &impl Serialize) {
+    let text = serde_json::to_string(line).unwrap_or_default();
     let _ = writeln!(file.lock().unwrap_or_else(PoisonError::into_inner), "{text}");
 }
 

@@ -1,4 +1,4 @@
-//! How calls are made, and what is told of each.
+//! Retries of calls, and the record of each call.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -183,7 +183,7 @@ impl Fleet {
         self.within(LOOK, work).await.unwrap_or_else(|| Err(late()))
     }
 
-    /// Waits for work, and no longer than this, by the fleet's clock.
+    /// Waits for work to end. Returns `None` once `time` has passed on the fleet's clock.
     pub(crate) async fn within<T>(&self, time: Duration, work: impl Future<Output = T>) -> Option<T> {
         match future::select(std::pin::pin!(work), self.inner.clock.sleep(time)).await {
             Either::Left((done, _)) => Some(done),

@@ -23,7 +23,7 @@ pub use findings::{Findings, Found, Taken, Verdict};
 pub use life::Life;
 pub use page::page;
 pub use product::{Product, bootstrap};
-pub use recording::{Line, Recording};
+pub use recording::Line;
 pub use replay::{BEGUN, Begun, EXCHANGES, FINDINGS, INVITATION, Proof, Replayed};
 pub use step::Step;
 

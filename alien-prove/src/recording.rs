@@ -1,4 +1,4 @@
-//! A recorded proof, as answers to whoever asks the same again.
+//! The requests and answers of a recorded proof, and the answer that a replayed request gets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -13,51 +13,38 @@ use serde_json::Value;
 /// A line of `exchanges.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
-    /// The step that it was made in.
+    /// The step in which it was made.
     pub step: String,
     /// When the answer came.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Timestamp>,
-    /// How often the same was asked and answered, one after another.
-    #[serde(default = "once", skip_serializing_if = "is_once")]
-    pub times: usize,
+    pub at: Timestamp,
     /// The request and its answer.
     #[serde(flatten)]
     pub exchange: Exchange,
 }
 
-const fn once() -> usize {
-    1
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-const fn is_once(times: &usize) -> bool {
-    *times == 1
-}
-
-/// What was recorded, as far as it was not asked for yet.
+/// The exchanges that were not replayed yet.
 ///
-/// Within a step, requests may come in another order than they were recorded in: some are made side by side. Those that are equal
-/// get their answers in the order of the recording.
+/// Within a step, requests may come in another order than the recorded one, because some are concurrent. Equal requests get their
+/// answers in the recorded order.
 #[derive(Debug)]
-pub struct Recording {
-    /// With the number of each line, from 1, and what stays of its target whatever a run chooses.
+pub(crate) struct Recording {
+    /// Each line, with its number from 1, and its target without the parts that differ in each run.
     left: Vec<(usize, Line, String)>,
-    /// What runs choose or read from a clock: as recorded, and as it is this time.
+    /// Ids and times of the recording, and those of this run in their place.
     renamed: BTreeMap<String, String>,
-    /// All that was chosen in the recording.
+    /// Every id of the recording.
     chosen: BTreeSet<String>,
-    /// When it was recorded.
+    /// When the first and the last answer came.
     recorded: Option<(Timestamp, Timestamp)>,
-    /// The highest number that was asked for: nobody waits any longer for what came before it.
+    /// The highest number of a line that was replayed: no request waits for a line before it any more.
     passed: usize,
-    /// The last line that was asked for.
+    /// The last line that was replayed.
     last: Option<(usize, String)>,
     differences: Vec<String>,
 }
 
-/// What every run chooses anew or reads from a clock: ids, the suffix of a revision, times as text, and times as a number of seconds,
-/// of milli-, micro- or nanoseconds.
+/// Matches what differs in each run: ids, suffixes of revisions, times as text, and times as a number of seconds, milli-, micro- or
+/// nanoseconds.
 static CHOSEN: LazyLock<Result<Regex, regex_lite::Error>> = LazyLock::new(|| {
     Regex::new(concat!(
         r"(?P<id>\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b|\br[0-9a-f]{8}\b)",
@@ -66,7 +53,7 @@ static CHOSEN: LazyLock<Result<Regex, regex_lite::Error>> = LazyLock::new(|| {
     ))
 });
 
-/// A text in parts: what is fixed, and what was chosen.
+/// A part of a text: fixed, or different in each run.
 #[derive(Debug, PartialEq, Eq)]
 enum Part<'t> {
     Fixed(&'t str),
@@ -94,12 +81,12 @@ fn parts(text: &str) -> Vec<Part<'_>> {
     parts
 }
 
-/// A text without what was chosen.
+/// Returns the fixed parts of a text.
 fn fixed(text: &str) -> String {
     parts(text).into_iter().filter_map(|part| if let Part::Fixed(text) = part { Some(text) } else { None }).collect()
 }
 
-/// The time that a number says.
+/// Returns the time that a number of seconds, milli-, micro- or nanoseconds stands for.
 fn counted(digits: &str) -> Option<Timestamp> {
     let number: i64 = digits.parse().ok()?;
     match digits.len() {
@@ -110,7 +97,7 @@ fn counted(digits: &str) -> Option<Timestamp> {
     }
 }
 
-/// How far from the recording a time may be to be one of it: what is asked for since some time is asked for since a while before.
+/// How far outside the recording a time may be and still count as one of its times: logs are asked for since a while ago.
 const AROUND: SignedDuration = SignedDuration::from_hours(24);
 
 impl Recording {
@@ -118,8 +105,8 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// Where a line is in another form, which one and how.
-    pub fn read(text: &str) -> Result<Self, String> {
+    /// The number of the first line that is in another form, and why.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let left = lines.map(|(index, line)| {
             let number = index + 1;
@@ -128,7 +115,7 @@ impl Recording {
             Ok((number, line, fixed))
         });
         let left: Vec<(usize, Line, String)> = left.collect::<Result<_, String>>()?;
-        let times = || left.iter().filter_map(|(_, line, _)| line.at);
+        let times = || left.iter().map(|(_, line, _)| line.at);
         let mut chosen = BTreeSet::new();
         for part in parts(text) {
             if let Part::Id(word) = part {
@@ -146,34 +133,19 @@ impl Recording {
         })
     }
 
-    /// When the first answer came.
-    #[must_use]
-    pub fn begun(&self) -> Option<Timestamp> {
-        self.recorded.map(|(begun, _)| begun)
+    /// Returns when the next answer of a step came.
+    pub(crate) fn next_of(&self, step: &str) -> Option<Timestamp> {
+        self.of_step(step).next().map(|(_, (_, line, _))| line.at)
     }
 
-    /// When the next answer of a step came, in the order of the recording.
-    #[must_use]
-    pub fn next_of(&self, step: &str) -> Option<Timestamp> {
-        self.left.iter().find(|(_, line, _)| line.step == step).and_then(|(_, line, _)| line.at)
+    /// Returns how many requests were not replayed yet.
+    pub(crate) fn len(&self) -> usize {
+        self.left.len()
     }
 
-    /// How many requests are left to be asked for.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.left.iter().map(|(_, line, _)| line.times).sum()
-    }
-
-    /// Whether all was asked for.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.left.is_empty()
-    }
-
-    /// Whether the answer to a request is the next of a step, in the order of the recording: all before it were asked for. What is not
-    /// recorded waits for nothing.
-    #[must_use]
-    pub fn is_next(&self, step: &str, asked: &Exchange) -> bool {
+    /// Returns whether a request is the next of its step: every recorded one before it was replayed. A request that was not recorded is
+    /// always next.
+    pub(crate) fn is_next(&self, step: &str, asked: &Exchange) -> bool {
         let first = self.of_step(step).find(|(_, (number, ..))| *number > self.passed).map(|(at, _)| at);
         self.found(step, asked).is_none_or(|(at, _)| first.is_none_or(|first| at <= first))
     }
@@ -182,7 +154,7 @@ impl Recording {
         self.left.iter().enumerate().filter(move |(_, (_, line, _))| line.step == step)
     }
 
-    /// The line that a request is answered by, and the words that are other ones this time.
+    /// Finds the line whose request this is, with the ids and times that differ.
     fn found(&self, step: &str, asked: &Exchange) -> Option<(usize, Vec<(String, String)>)> {
         let like = fixed(&asked.target);
         let mut like =
@@ -190,23 +162,23 @@ impl Recording {
         like.find_map(|(at, (_, line, _))| Some((at, self.compared(&line.exchange, asked).ok()?)))
     }
 
-    /// Gives a request the answer that it got in a step, and when. What was not recorded is a difference; its description is returned.
+    /// Returns the answer that a request got in a step, and when it came.
     ///
     /// # Errors
     ///
-    /// The difference.
-    pub fn answer(&mut self, step: &str, asked: &Exchange) -> Result<(Exchange, Option<Timestamp>), String> {
+    /// A description of the difference, if the request was not recorded.
+    pub(crate) fn answer(&mut self, step: &str, asked: &Exchange) -> Result<(Exchange, Timestamp), String> {
         let found = self.found(step, asked);
         let Some((at, renamed)) = found else {
             let differing = self.of_step(step).filter_map(|(_, (number, line, _))| {
                 let (rank, what) = self.compared(&line.exchange, asked).err()?;
                 Some((rank, *number, what))
             });
-            // The first of those that have most in common.
+            // The first of the most similar ones.
             let nearest = differing.reduce(|best, next| if next.0 > best.0 { next } else { best });
             let request = format!("{} {}{}", asked.verb, asked.host, asked.target);
             let told = match nearest {
-                // Another verb or another thing is another request.
+                // With another verb, host or path it is another request.
                 Some((rank, number, what)) if rank >= SAME_THING => {
                     format!("exchange {number} (`{step}`, {request}): {what}")
                 }
@@ -218,20 +190,14 @@ impl Recording {
             return Err(told);
         };
         self.renamed.extend(renamed);
-        let Some((number, line, _)) = self.left.get_mut(at) else { return Err(String::new()) };
-        let (number, when) = (*number, line.at);
-        let request = format!("{} {}{}", line.exchange.verb, line.exchange.host, line.exchange.target);
-        let exchange = line.exchange.clone();
-        line.times -= 1;
-        if line.times == 0 {
-            self.left.remove(at);
-        }
+        let (number, Line { at, exchange, .. }, _) = self.left.remove(at);
+        let request = format!("{} {}{}", exchange.verb, exchange.host, exchange.target);
         self.last = Some((number, request));
         self.passed = self.passed.max(number);
-        Ok((self.renamed(exchange), when))
+        Ok((self.renamed(exchange), at))
     }
 
-    /// An answer with what this run has chosen in the place of what was recorded.
+    /// Replaces the ids and times of the recording in an answer by those of this run.
     fn renamed(&self, mut exchange: Exchange) -> Exchange {
         let new = |text: &str| {
             let mut new = String::with_capacity(text.len());
@@ -248,16 +214,13 @@ impl Recording {
         exchange
     }
 
-    /// The words that are other ones this time; or how much is the same, and what is not.
+    /// Compares two requests. Returns the ids and times that differ; or how many properties are equal, and the first that is not.
     fn compared(&self, recorded: &Exchange, asked: &Exchange) -> Result<Vec<(String, String)>, (usize, String)> {
         let mut renamed = Vec::new();
         let path = |target: &str| target.split('?').next().unwrap_or_default().to_owned();
-        let operation =
-            |exchange: &Exchange| exchange.headers.get("x-amz-target").cloned().or_else(|| action(&exchange.body));
         let kept = [
             ("verb", recorded.verb.clone(), asked.verb.clone()),
             ("host", recorded.host.clone(), asked.host.clone()),
-            ("operation", operation(recorded).unwrap_or_default(), operation(asked).unwrap_or_default()),
             ("path", path(&recorded.target), path(&asked.target)),
             ("target", recorded.target.clone(), asked.target.clone()),
         ];
@@ -328,8 +291,7 @@ impl Recording {
         }
     }
 
-    /// Whether a text is what was recorded, but for what every run chooses anew: each id for one other, which the recording has nowhere,
-    /// and a time for another.
+    /// Compares two texts, but for ids and times. Each id stands for one id of this run, which occurs nowhere in the recording.
     fn text(&self, recorded: &str, asked: &str, renamed: &mut Vec<(String, String)>) -> Result<(), ()> {
         if recorded == asked {
             return Ok(());
@@ -363,21 +325,19 @@ impl Recording {
         Ok(())
     }
 
-    /// Whether a time is about that of the recording.
+    /// Returns whether a time is within [`AROUND`] of the recording.
     fn is_of(&self, time: Timestamp) -> bool {
         self.recorded
             .is_some_and(|(begun, ended)| time.duration_since(begun) >= -AROUND && time.duration_since(ended) <= AROUND)
     }
 
-    /// The last exchange that was asked for, in words.
-    #[must_use]
-    pub fn last(&self) -> String {
+    /// Describes the last exchange that was replayed.
+    pub(crate) fn last(&self) -> String {
         self.last.as_ref().map_or_else(String::new, |(number, request)| format!("exchange {number} ({request})"))
     }
 
-    /// What was asked and not recorded; then what was recorded and not asked for.
-    #[must_use]
-    pub fn differences(&self) -> Vec<String> {
+    /// Describes the requests that were not recorded, and then the recorded ones that were not replayed.
+    pub(crate) fn differences(&self) -> Vec<String> {
         let left = self.left.iter().map(|(number, Line { step, exchange, .. }, _)| {
             format!(
                 "exchange {number} (`{step}`, {} {}{}) is not asked for",
@@ -386,18 +346,12 @@ impl Recording {
         });
         self.differences.iter().cloned().chain(left).collect()
     }
-
-    /// What was recorded in a step and not asked for.
-    #[must_use]
-    pub fn left_of(&self, step: &str) -> Vec<&Line> {
-        self.left.iter().map(|(_, line, _)| line).filter(|line| line.step == step).collect()
-    }
 }
 
-/// From how much on it is the same thing that is asked for in another way: verb, host, operation and path.
-const SAME_THING: usize = 4;
+/// How many properties two requests for the same thing have in common at least: verb, host and path.
+const SAME_THING: usize = 3;
 
-/// The longest text that a difference shows, in characters.
+/// How many characters of a value a difference shows.
 const SHOWN: usize = 200;
 
 fn differs(what: &str, recorded: impl ToString, asked: impl ToString) -> String {
@@ -410,18 +364,13 @@ fn differs(what: &str, recorded: impl ToString, asked: impl ToString) -> String 
     told
 }
 
-/// The fields of a form.
+/// Parses a form, `a=b&c=d`.
 fn fields(text: &str) -> Option<Vec<(&str, &str)>> {
     let is_form = text.contains('=') && !text.contains([' ', '<', '{', '\n']);
     is_form.then(|| text.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect())
 }
 
-/// The operation of a form of AWS's.
-fn action(body: &Value) -> Option<String> {
-    fields(body.as_str()?)?.into_iter().find(|(name, _)| *name == "Action").map(|(_, action)| action.to_owned())
-}
-
-/// Writes each text of a document anew.
+/// Replaces every text of a document, and every name of a field.
 fn each(value: &mut Value, new: &impl Fn(&str) -> String) {
     match value {
         Value::String(text) => *text = new(text),
@@ -453,8 +402,8 @@ mod tests {
 
     fn recording(exchanges: &[(&str, Exchange)]) -> Recording {
         let line = |(step, exchange): &(&str, Exchange)| {
-            let at = "2026-11-01T10:00:00Z".parse().ok();
-            let line = Line { step: (*step).to_owned(), at, times: 1, exchange: exchange.clone() };
+            let at = "2026-11-01T10:00:00Z".parse().unwrap();
+            let line = Line { step: (*step).to_owned(), at, exchange: exchange.clone() };
             serde_json::to_string(&line).unwrap()
         };
         Recording::read(&exchanges.iter().map(line).collect::<Vec<_>>().join("\n")).unwrap()
@@ -470,9 +419,9 @@ mod tests {
         let asked = put(ANOTHER, "2026-11-01T11:00:00Z");
         assert_eq!(replayed.next_of("a").unwrap().to_string(), "2026-11-01T10:00:00Z");
         let (given, at) = replayed.answer("a", &exchange("PUT", "/a?since=1793530000", &asked, &Value::Null)).unwrap();
-        assert_eq!((given.answer, at), (asked, replayed.next_of("a")));
+        assert_eq!((given.answer, at), (asked, replayed.next_of("a").unwrap()));
         assert_eq!(replayed.answer("a", &get).unwrap().0.answer, json!({ "claim": ANOTHER, "owner": ID }));
-        assert_eq!((replayed.differences(), replayed.is_empty()), (vec![], true));
+        assert_eq!((replayed.differences(), replayed.len()), (vec![], 0));
     }
 
     #[test]
@@ -490,7 +439,7 @@ mod tests {
             told(&put(&body(ID, 2))),
             "exchange 2 (`a`, PUT cloud.example/a): body.properties.scale: recorded `1`, asked `2`"
         );
-        // An id that the recording has elsewhere is none that was chosen.
+        // Another id of the recording is no new one.
         assert!(
             told(&put(&body(RUN, 1))).contains(&format!("body.properties.owner: recorded `\"{ID}\"`")),
             "{}",

@@ -1,4 +1,4 @@
-//! A proof that somebody recorded, lived again without any network.
+//! Replays a recorded proof without a network.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -21,11 +21,11 @@ use crate::life::Life;
 use crate::product::Product;
 use crate::recording::Recording;
 
-/// What a proof begins with, beside its invitation: `begun.json`.
+/// The parameters of a proof, beside its invitation: `begun.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Begun {
-    /// Where it goes.
+    /// Where the deployment is set up.
     pub target: AnyTarget,
     /// The image.
     pub image: Code,
@@ -38,13 +38,13 @@ pub struct Begun {
     pub endpoint_url: Option<String>,
 }
 
-/// The names of the files that a replay reads.
+/// The file with a [`Begun`].
 pub const BEGUN: &str = "begun.json";
-/// The invitation.
+/// The file with the invitation.
 pub const INVITATION: &str = "invitation.json";
-/// What was found.
+/// The file with the [`Findings`].
 pub const FINDINGS: &str = "findings.json";
-/// Every request with its answer.
+/// The file with every request and its answer, a [`Line`](crate::Line) each.
 pub const EXCHANGES: &str = "exchanges.jsonl";
 
 /// A proof that was recorded.
@@ -63,7 +63,7 @@ pub struct Replayed {
     pub exchanges: usize,
     /// How many steps were taken.
     pub steps: usize,
-    /// What is not as it was recorded: by exchange, by step, by fact.
+    /// The differences from the recording, by exchange, step and fact.
     pub differences: Vec<String>,
 }
 
@@ -91,7 +91,7 @@ impl Proof {
         Ok(Self { begun, invitation, findings, recording })
     }
 
-    /// Lives it again. Nothing is called: every request gets the answer that was recorded, and time is that of the recording.
+    /// Replays it. Makes no call: every request gets its recorded answer, and time is that of the recording.
     ///
     /// # Errors
     ///
@@ -145,7 +145,7 @@ async fn life(cloud: &'static dyn Provable, begun: Begun, invitation: Invitation
     let Begun { target, image, commands, operator, endpoint_url } = begun;
     let product = Product::new(cloud.adapter(), &image, commands)?;
     let (clock, answering, told) = (Arc::clone(stage), Arc::clone(stage), Arc::clone(stage));
-    // What waits after a failure waits for the cloud, which has answered already.
+    // A retry waits for the cloud, and its next answer is recorded.
     let retry = Retry { first: Duration::ZERO, most: Duration::ZERO, ..Retry::default() };
     let calls = CallConfig::new(Arc::clone(stage) as _).with_retry(retry).with_answers(Arc::new(move |asked| {
         let answering = Arc::clone(&answering);
@@ -159,16 +159,16 @@ async fn life(cloud: &'static dyn Provable, begun: Begun, invitation: Invitation
         .await
 }
 
-/// Where a recording is lived again: its answers and its time.
+/// The clock and the answers of a replay.
 struct Stage(Mutex<State>);
 
 struct State {
     recording: Recording,
     step: String,
     now: Timestamp,
-    /// When something was last asked for or waited for.
+    /// When a request or a wait last began or ended.
     active: Instant,
-    /// Whether something was asked that is not recorded.
+    /// Whether a request was not recorded.
     is_lost: bool,
     /// The last exchange of each step that has ended.
     ends: BTreeMap<String, String>,
@@ -179,7 +179,7 @@ impl State {
         self.is_lost || self.recording.is_next(&self.step, asked) || self.active.elapsed() > MOMENT
     }
 
-    /// Whether a wait until then is over: the next answer came later.
+    /// Returns whether a wait until `end` is over: the next answer came later.
     fn is_over(&self, end: Timestamp) -> bool {
         let next = self.recording.next_of(&self.step);
         self.is_lost || self.now >= end || next.is_none_or(|next| next >= end) || self.active.elapsed() > MOMENT
@@ -214,8 +214,8 @@ impl Stage {
         self.lock().ends.clone()
     }
 
-    /// Answers in the order of the recording: what was asked side by side then may come in another order now, and an answer can depend
-    /// on what was done before. Where nothing else goes on, it is not waited for.
+    /// Answers in the recorded order: concurrent requests may come in another order now, and an answer can depend on an earlier one. Stops
+    /// waiting for an earlier request after [`MOMENT`].
     async fn answer(&self, asked: Exchange) -> Result<Exchange> {
         self.lock().active = Instant::now();
         while !self.lock().is_due(&asked) {
@@ -226,10 +226,10 @@ impl Stage {
         let step = state.step.clone();
         match state.recording.answer(&step, &asked) {
             Ok((answered, at)) => {
-                state.now = at.map_or(state.now, |at| state.now.max(at));
+                state.now = state.now.max(at);
                 Ok(answered)
             }
-            // From now on nothing says how late it is.
+            // From now on the recording does not say what time it is.
             Err(why) => {
                 state.is_lost = true;
                 Err(Error::new(ErrorKind::Internal, why))
@@ -238,10 +238,10 @@ impl Stage {
     }
 }
 
-/// After so long without anything else, what was asked before is not asked for this time.
+/// How long a request waits for an earlier one while nothing else happens.
 const MOMENT: Duration = Duration::from_secs(3);
 
-/// Time passes with the answers: a wait is over once the next answer is one that came after it.
+/// Time passes with the answers: a wait ends once the next recorded answer is a later one.
 #[async_trait]
 impl Clock for Stage {
     fn now(&self) -> Timestamp {
@@ -251,7 +251,7 @@ impl Clock for Stage {
     async fn sleep(&self, duration: Duration) {
         let end = self.now().checked_add(duration).unwrap_or(Timestamp::MAX);
         loop {
-            // Others go on meanwhile.
+            // Lets other tasks run.
             SystemClock.sleep(Duration::from_millis(1)).await;
             let mut state = self.lock();
             if state.is_over(end) {

@@ -1,4 +1,5 @@
-//! A client that decides as AWS documents it where the peer does not. What it refuses does not reach the peer.
+//! An HTTP client that authorizes, from a role's policies, the requests that the peer authorizes wrongly. What it refuses does not reach
+//! the peer.
 
 use std::sync::Arc;
 

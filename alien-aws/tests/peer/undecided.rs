@@ -1,5 +1,5 @@
-//! What the peer does not decide as AWS documents it, by the requests that ask for it. Those go to the peer as its root's. Where it
-//! matters, they are decided here, by the documents.
+//! The requests that the peer does not authorize as AWS documents it. They go to the peer with its root's access key. Where a test needs
+//! the decision, it is made here, from the role's policies.
 
 use alien_aws::policy::{Policy, Request, evaluate};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ const CREATE_FUNCTION: &str = "/2015-03-31/functions";
 /// requests that came without.
 pub(crate) const FORWARDED: &str = "x-forwarded-proto";
 
-/// A request, as far as it says who asks for what.
+/// The parts of a request that authorization depends on.
 pub(crate) struct Asking<'a> {
     pub(crate) method: &'a str,
     /// The path, or the whole address.
@@ -39,18 +39,18 @@ impl<'a> Asking<'a> {
         scope.split([',', ' ']).next().unwrap_or_default().split('/')
     }
 
-    /// The access key of whoever asks.
+    /// Returns the access key that signed the request.
     pub(crate) fn key(&self) -> &'a str {
         self.scope().next().unwrap_or_default()
     }
 
-    /// The service, as the signature names it.
+    /// Returns the service in the signature's scope, as `ecs`.
     pub(crate) fn service(&self) -> &'a str {
         self.scope().nth(3).unwrap_or_default()
     }
 
-    /// The header `Authorization` that makes it the root's, where the peer decides wrongly. It compares no signature of the
-    /// root's.
+    /// Returns an `Authorization` header with the root's access key, if the peer authorizes the request wrongly. The peer does not verify
+    /// the root's signatures.
     pub(crate) fn as_root(&self, account: &str) -> Option<String> {
         let is_by_arn = self.target.is_some_and(|target| BY_ARN.contains(&target));
         let is_creating = self.method == "POST" && self.path.ends_with(CREATE_FUNCTION);
@@ -59,8 +59,8 @@ impl<'a> Asking<'a> {
         is_decided_wrongly.then(|| self.authorization.replacen(&is, &root, 1))
     }
 
-    /// What IAM is asked for it, where the peer does not decide by the keys of requests to Lambda and ECS, and by the roles that are
-    /// passed; nothing for others.
+    /// Returns the actions that IAM checks for it, if they depend on the condition keys of Lambda or ECS, or on a role that is passed: the
+    /// peer ignores those. Returns nothing for other requests.
     pub(crate) fn asked(&self, account: &str) -> Vec<Asked> {
         let body: Value = serde_json::from_slice(self.body).unwrap_or_default();
         let text = |field: &str| body[field].as_str().unwrap_or_default().to_owned();
@@ -100,7 +100,7 @@ impl<'a> Asking<'a> {
     }
 }
 
-/// What IAM is asked for a request.
+/// An action that IAM checks.
 pub(crate) struct Asked {
     action: &'static str,
     resource: String,
@@ -108,17 +108,17 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// The type of error with which it is refused.
+    /// The error code of a refusal.
     pub(crate) const REFUSED: &str = "AccessDeniedException";
 
-    /// Whether these documents allow it, in an AWS that does not have the `unknown` keys.
+    /// Returns whether the policies allow it. `unknown` are condition keys that this AWS does not send.
     pub(crate) fn is_allowed(&self, policies: &[Policy], unknown: &[&str]) -> bool {
         let known = self.keys.iter().filter(|(key, _)| !unknown.contains(key));
         let keys: Vec<(&str, &str)> = known.map(|(key, value)| (*key, value.as_str())).collect();
         evaluate(policies, &Request::new(self.action, &self.resource, &keys)).is_allowed()
     }
 
-    /// The body of the answer that refuses it, with status 403.
+    /// Returns the body of a refusal. Its status is 403.
     pub(crate) fn refusal(&self) -> String {
         let Self { action, resource, .. } = self;
         let said = format!("User is not authorized to perform: {action} on resource: {resource}");

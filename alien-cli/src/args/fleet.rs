@@ -133,7 +133,7 @@ pub(crate) enum RolloutCommand {
 }
 
 impl RolloutCommand {
-    /// What an interrupt leaves.
+    /// Returns what to say if Ctrl-C ends the command.
     pub(crate) const fn left(&self) -> Option<&'static str> {
         Some(match self {
             Self::List(_) | Self::Status(_) => NOTHING,
@@ -251,7 +251,7 @@ pub(crate) enum DeploymentsCommand {
 }
 
 impl DeploymentsCommand {
-    /// What an interrupt leaves.
+    /// Returns what to say if Ctrl-C ends the command.
     pub(crate) const fn left(&self) -> Option<&'static str> {
         Some(match self {
             Self::List(_) | Self::Show(_) | Self::Logs(_) => NOTHING,
@@ -429,7 +429,7 @@ pub(crate) enum FleetCommand {
 }
 
 impl FleetCommand {
-    /// What an interrupt leaves. None, if the command says it itself.
+    /// Returns what to say if Ctrl-C ends the command; `None` if the command says it itself.
     pub(crate) const fn left(&self) -> Option<&'static str> {
         match self {
             Self::Heartbeat(_) | Self::Export(_) => Some(NOTHING),
@@ -518,7 +518,7 @@ pub(crate) enum TokenCommand {
 }
 
 impl ManagerCommand {
-    /// What an interrupt leaves.
+    /// Returns what to say if Ctrl-C ends the command.
     pub(crate) const fn left(&self) -> Option<&'static str> {
         let Self::Token(command) = self;
         Some(match command {

@@ -28,7 +28,7 @@ pub(crate) enum Repository {
 }
 
 impl Repository {
-    /// What an interrupt leaves. None, if it says it itself, or calls nobody.
+    /// Returns what to say if Ctrl-C ends the command; `None` if the command says it itself, or makes no call.
     pub(crate) const fn left(&self) -> Option<&'static str> {
         match self {
             Self::Verify(_) => Some(NOTHING),

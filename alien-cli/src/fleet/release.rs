@@ -31,7 +31,7 @@ use crate::keys::Signing;
 use crate::output::{self, Failure};
 use crate::repository;
 
-/// What an interrupt leaves before the rollout is followed.
+/// What to say if Ctrl-C ends a release before its rollout is followed.
 const UNFOLLOWED: &str = "interrupted: the release may have been published, and its rollout may have begun, or not; `alien rollout list` says \
      what there is, and the same command again goes on";
 

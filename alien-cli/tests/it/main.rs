@@ -23,6 +23,7 @@ mod repository;
 mod rough;
 mod signed;
 mod testing;
+mod tokens;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

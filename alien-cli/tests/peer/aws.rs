@@ -46,7 +46,7 @@ pub(crate) fn cloud(server: Ministack) -> Cloud {
     }
 }
 
-/// The same, as AWS documents it where the peer decides otherwise; it can forget a key.
+/// The same, behind a proxy that authorizes what the peer authorizes wrongly. It can be made to forget a condition key.
 pub(crate) fn documented(server: Ministack) -> Cloud {
     let (url, forgets) = front::before(&server.url());
     let plant = move || {

@@ -1,4 +1,4 @@
-//! AWS's peer, as AWS documents it: what stands in front of it decides by the documents where the peer does not.
+//! A proxy in front of AWS's peer. It authorizes, from the role's policies, the requests that the peer authorizes wrongly.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,19 +14,19 @@ use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use crate::aws::{CUSTOMER, iam};
 use crate::undecided::{Asked, Asking, FORWARDED};
 
-/// The key that this AWS does not have, once it is told to.
+/// The condition key that it no longer sends once it [forgets](before).
 const FORGOTTEN: &[&str] = &["lambda:VpcIds"];
 
 struct Front {
     peer: String,
     iam: aws_sdk_iam::Client,
     client: reqwest::Client,
-    /// The roles of the sessions that were begun, by their access keys.
+    /// The role of each session, by its access key.
     sessions: Mutex<BTreeMap<String, String>>,
     forgets: Arc<AtomicBool>,
 }
 
-/// Stands before a peer, for as long as the program runs. Gives its address, and what makes it forget a key.
+/// Starts the proxy; it ends with the test program. Returns its URL, and a flag that makes it forget a condition key.
 pub(crate) fn before(peer: &str) -> (String, Arc<AtomicBool>) {
     let forgets = Arc::<AtomicBool>::default();
     let (iam, client, sessions) = (iam(CUSTOMER, peer), reqwest::Client::new(), Mutex::default());
@@ -81,7 +81,7 @@ async fn answer(State(front): State<Arc<Front>>, request: Request) -> Response {
 }
 
 impl Front {
-    /// What a session is refused with, if it is.
+    /// Returns the body of the refusal, if the session's role may not make the request.
     async fn refused(&self, asking: &Asking<'_>) -> Option<String> {
         let role = self.sessions.lock().unwrap().get(asking.key()).cloned()?;
         let asked = asking.asked(CUSTOMER);
@@ -93,7 +93,7 @@ impl Front {
         asked.iter().find(|asked| !asked.is_allowed(&policies, unknown)).map(Asked::refusal)
     }
 
-    /// The documents of a role, as the peer has them.
+    /// Reads the policies of a role from the peer, inline and attached.
     async fn policies(&self, role: &str) -> Vec<Policy> {
         let mut documents = Vec::new();
         for name in self.iam.list_role_policies().role_name(role).send().await.unwrap().policy_names {
@@ -109,7 +109,7 @@ impl Front {
         documents.iter().map(|document| serde_json::from_str(&plain(document)).unwrap()).collect()
     }
 
-    /// Keeps whose session was begun.
+    /// Keeps the role of a session that STS began.
     fn keep(&self, asked: &str, told: &str) {
         let role = asked.split('&').find_map(|field| field.strip_prefix("RoleArn=")?.rsplit("%2F").next());
         let key = told.split_once("<AccessKeyId>").and_then(|(_, rest)| rest.split_once('<'));

@@ -12,6 +12,8 @@ mod gcp;
 #[path = "../../../alien-aws/tests/it/keys.rs"]
 mod keys;
 mod kills;
+#[path = "../it/manager.rs"]
+mod manager;
 mod managers;
 mod proved;
 mod pulled;

@@ -1,4 +1,4 @@
-//! What a call has to work with: the fleet, as whoever calls sees it.
+//! The state and the caller that handlers get.
 
 use std::sync::Arc;
 

@@ -326,7 +326,7 @@ impl Provable for Aws {
 
     fn needs(&self, record: &Deployment) -> Result<Vec<Need>> {
         let mut needs = needs::<alien_aws::Aws>(record, ["sts:AssumeRole", "sts:AssumeRole"])?;
-        // What is asked of whoever calls is about no thing of the deployment.
+        // Calls about the caller name no resource of the deployment.
         let of_caller = alien_aws::Aws::operations().rows().iter().filter(|row| row.on == Scope::Caller);
         needs.extend(of_caller.map(|row| {
             let (call, right) = (row.call.to_owned(), row.permission.to_owned());

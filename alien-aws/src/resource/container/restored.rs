@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::SERVICE;
 
-/// The fields that somebody changed.
+/// Returns the settings that somebody changed.
 pub(super) fn changed_fields(service: &Service) -> Vec<&'static str> {
     let balancers = service.load_balancers().iter().map(LoadBalancer::container_name);
     let registries = service.service_registries().iter().map(ServiceRegistry::registry_arn);
@@ -31,7 +31,7 @@ pub(super) fn changed_fields(service: &Service) -> Vec<&'static str> {
     Fields::changed(SERVICE, &is, &due, |is, due| is == due)
 }
 
-/// Adds to an update what restores them.
+/// Adds the settings' own values to an update.
 pub(super) fn set_back(request: UpdateServiceFluentBuilder) -> UpdateServiceFluentBuilder {
     let mut rolled_out = careful();
     rolled_out.lifecycle_hooks = Some(Vec::new());

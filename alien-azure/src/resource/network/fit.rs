@@ -1,4 +1,4 @@
-//! Whether environments in subnets of the customer's have a way out to the registry.
+//! Checks that the customer's subnets let environments reach the registry.
 
 use alien_core::adapter::{Operation, Subject};
 use alien_core::{ErrorKind, Network, Problem, Result, Rule};
@@ -9,12 +9,12 @@ use crate::client::Context;
 use crate::operations as op;
 use crate::operations::Scope;
 
-/// Warns of networks of the customer's in which an environment cannot pull its images: by a route table that leads nowhere, or a
-/// security group that lets nothing out. Container Apps reaches registries through the subnet
+/// Warns where an environment in a network of the customer's cannot pull its images, because the subnet's route table drops what leaves,
+/// or its security group denies it. Container Apps reaches registries through the subnet
 /// (<https://learn.microsoft.com/azure/container-apps/firewall-integration>).
 ///
-/// Both are the customer's own and may be in any group, and the provisioning documents permit nothing on them: where they cannot be
-/// read, nothing is told.
+/// Skips a route table or a security group that the admin may not read: both are the customer's own, may be in any resource group, and
+/// are in no provisioning document.
 pub(crate) async fn warned(cx: Context<'_>) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
     for (position, resource) in cx.deployment().stack().resources().iter().enumerate() {
@@ -56,7 +56,7 @@ fn unless_unread<T>(read: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// Reads what a subnet names.
+/// Reads the route table or the security group that a subnet names. Returns `None` if it names none, or if it cannot be read.
 async fn read(cx: Context<'_>, subnet: &Value, at: &str, row: &'static Operation<Scope>) -> Result<Option<Value>> {
     let Some(id) = subnet.pointer(at).and_then(Value::as_str) else { return Ok(None) };
     unless_unread(cx.call(&[row], || async { cx.clients.get::<Value>(id).await }).await)
@@ -66,6 +66,7 @@ fn text<'v>(value: &'v Value, at: &str) -> &'v str {
     value.pointer(at).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// Returns whether the route for everything drops it: its next hop is `None`.
 /// <https://learn.microsoft.com/azure/virtual-network/virtual-networks-udr-overview#next-hop-types-across-azure-tools>
 fn leads_nowhere(table: &Value) -> bool {
     let routes = table.pointer("/properties/routes").and_then(Value::as_array).into_iter().flatten();
@@ -73,8 +74,8 @@ fn leads_nowhere(table: &Value) -> bool {
     whole.any(|route| text(route, "/properties/nextHopType") == "None")
 }
 
-/// Whether the first rule for what leaves by TCP 443 denies it. A rule before it that allows some of it was made for that, whatever it
-/// allows. <https://learn.microsoft.com/azure/virtual-network/network-security-groups-overview#security-rules>
+/// Returns whether the first outbound rule for TCP 443 denies it. If an earlier rule allows some of it, that is taken to be the
+/// registry. <https://learn.microsoft.com/azure/virtual-network/network-security-groups-overview#security-rules>
 fn lets_nothing_out(group: &Value) -> bool {
     let rules = group.pointer("/properties/securityRules").and_then(Value::as_array).into_iter().flatten();
     let mut rules: Vec<&Value> = rules
@@ -90,7 +91,7 @@ fn lets_nothing_out(group: &Value) -> bool {
     })
 }
 
-/// Whether the field of a rule, or one of those of its plural, is so.
+/// Returns whether a rule's field, or an entry of its plural field, matches.
 fn has(rule: &Value, field: &str, is: impl Fn(&str) -> bool) -> bool {
     let plural = if field.ends_with('x') { "es" } else { "s" };
     let one = rule.pointer(&["/properties/", field].concat()).into_iter();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use alien_conformance::world::Patience;
 use serde_json::Value;
 
-use super::vendor::Manager;
+use crate::manager::Manager;
 use crate::room::{Room, said};
 
 /// The customer's agent.
@@ -80,10 +80,9 @@ impl<'r> Agent<'r> {
 
     /// Runs it, by another program that takes no place of its own above it.
     pub(super) fn run_under(&self, wrapper: &[&str], record: &str, manager: &Manager) -> Running {
-        let ca = manager.folder.join("cert.pem").display().to_string();
         let log = fs::File::create(self.log_file()).unwrap();
         let mut run = self.command_under(wrapper, "run");
-        run.args(["--record", record, "--policy", &self.room.path("policy.json"), "--ca", &ca]);
+        run.args(["--record", record, "--policy", &self.room.path("policy.json"), "--ca", &manager.certificate]);
         run.args(&self.room.cloud.endpoint);
         Running(run.stderr(log).stdout(Stdio::null()).spawn().unwrap())
     }
