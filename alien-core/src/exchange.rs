@@ -85,6 +85,15 @@ fn is_secret(name: &str) -> bool {
     SECRETS.contains(&words.as_str()) || name.to_ascii_lowercase().ends_with("-security-token")
 }
 
+/// Returns whether a field is the name of a pair, as `key` and `value` of a tag are: that key is no secret.
+fn is_key(name: &str) -> bool {
+    name.eq_ignore_ascii_case("key")
+}
+
+fn is_value(name: &str) -> bool {
+    name.eq_ignore_ascii_case("value")
+}
+
 impl Exchange {
     /// A request, before its answer. `url` is its whole address.
     pub fn asked<'h>(
@@ -157,9 +166,10 @@ fn shown(body: &[u8]) -> Value {
 fn hide(json: &mut Value) {
     match json {
         Value::Object(fields) => {
+            let is_pair = fields.keys().any(|name| is_value(name));
             for (name, value) in fields {
                 match value {
-                    Value::String(text) if is_secret(name) => REDACTED.clone_into(text),
+                    Value::String(text) if is_secret(name) && !(is_pair && is_key(name)) => REDACTED.clone_into(text),
                     value => hide(value),
                 }
             }
@@ -183,15 +193,18 @@ fn pairs(text: &str) -> String {
 fn elements(text: &str) -> String {
     let mut parts = text.split('<');
     let mut hidden = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
+    while let Some(part) = parts.next() {
         hidden.push('<');
-        match part.split_once('>') {
-            Some((name, value)) if is_secret(name) && !name.starts_with('/') && !value.is_empty() => {
-                hidden.push_str(name);
-                hidden.push('>');
-                hidden.push_str(REDACTED);
-            }
-            _ => hidden.push_str(&bearerless(part)),
+        let (name, value) = part.split_once('>').unwrap_or_default();
+        // The end of this element comes before the next one.
+        let next = parts.clone().nth(1).and_then(|next| next.split_once('>'));
+        let is_pair = is_key(name) && next.is_some_and(|(name, _)| is_value(name));
+        if is_secret(name) && !is_pair && !name.starts_with('/') && !value.is_empty() {
+            hidden.push_str(name);
+            hidden.push('>');
+            hidden.push_str(REDACTED);
+        } else {
+            hidden.push_str(&bearerless(part));
         }
     }
     hidden
@@ -239,13 +252,19 @@ mod tests {
         assert_eq!(answered.answer, json!(hidden));
         assert_eq!(answered.headers, BTreeMap::from([("content-type".to_owned(), "application/x".to_owned())]));
         assert_eq!(answered.answered, BTreeMap::from([("etag".to_owned(), "redacted".to_owned())]));
+        let tags = "<Tags><member><Key>owner</Key><Value>shop</Value></member></Tags>";
+        assert_eq!(asked.clone().with_answer(200, [], tags.as_bytes()).answer, json!(tags));
+        let alone = asked.clone().with_answer(200, [], format!("<R><Key>{SECRET}</Key></R>").as_bytes());
+        assert_eq!(alone.answer, json!("<R><Key>redacted</Key></R>"));
         let document = json!({
+            "tags": [{ "key": "owner", "value": "shop" }], "key": SECRET,
             "access_token": SECRET, "keys": [{ "primarySharedKey": SECRET }], "nextToken": "page",
             "text": format!("Bearer {token}, and more"),
         });
         let answered = asked.with_answer(200, [], document.to_string().as_bytes());
         assert!(!serde_json::to_string(&answered).unwrap().contains(SECRET), "{answered:?}");
         let expected = json!({
+            "tags": [{ "key": "owner", "value": "shop" }], "key": "redacted",
             "access_token": "redacted", "keys": [{ "primarySharedKey": "redacted" }], "nextToken": "page",
             "text": "Bearer redacted, and more",
         });

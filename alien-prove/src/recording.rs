@@ -69,7 +69,7 @@ fn parts(text: &str) -> Vec<Part<'_>> {
         let word = whole.as_str();
         let part = match (captures.name("id"), captures.name("time")) {
             (Some(_), _) => Some(Part::Id(word)),
-            (_, Some(_)) => word.replace("%3A", ":").parse().ok().map(|at| Part::Time(word, at)),
+            (_, Some(_)) => plain(word).parse().ok().map(|at| Part::Time(word, at)),
             _ => counted(word).map(|at| Part::Time(word, at)),
         };
         let Some(part) = part else { continue };
@@ -79,6 +79,11 @@ fn parts(text: &str) -> Vec<Part<'_>> {
     }
     parts.push(Part::Fixed(text.get(end..).unwrap_or_default()));
     parts
+}
+
+/// Returns a time without the encoding of a form: an answer has it without.
+fn plain(time: &str) -> String {
+    time.replace("%3A", ":")
 }
 
 /// Returns the fixed parts of a text.
@@ -176,7 +181,7 @@ impl Recording {
             });
             // The first of the most similar ones.
             let nearest = differing.reduce(|best, next| if next.0 > best.0 { next } else { best });
-            let request = format!("{} {}{}", asked.verb, asked.host, asked.target);
+            let request = request(asked);
             let told = match nearest {
                 // With another verb, host or path it is another request.
                 Some((rank, number, what)) if rank >= SAME_THING => {
@@ -191,8 +196,7 @@ impl Recording {
         };
         self.renamed.extend(renamed);
         let (number, Line { at, exchange, .. }, _) = self.left.remove(at);
-        let request = format!("{} {}{}", exchange.verb, exchange.host, exchange.target);
-        self.last = Some((number, request));
+        self.last = Some((number, request(&exchange)));
         self.passed = self.passed.max(number);
         Ok((self.renamed(exchange), at))
     }
@@ -202,10 +206,12 @@ impl Recording {
         let new = |text: &str| {
             let mut new = String::with_capacity(text.len());
             for part in parts(text) {
-                let word = match part {
-                    Part::Fixed(word) | Part::Id(word) | Part::Time(word, _) => word,
-                };
-                new.push_str(self.renamed.get(word).map_or(word, String::as_str));
+                match part {
+                    Part::Fixed(word) => new.push_str(word),
+                    Part::Id(word) | Part::Time(word, _) => {
+                        new.push_str(self.renamed.get(&plain(word)).map_or(word, String::as_str));
+                    }
+                }
             }
             new
         };
@@ -221,6 +227,7 @@ impl Recording {
         let kept = [
             ("verb", recorded.verb.clone(), asked.verb.clone()),
             ("host", recorded.host.clone(), asked.host.clone()),
+            ("operation", operation(recorded).to_owned(), operation(asked).to_owned()),
             ("path", path(&recorded.target), path(&asked.target)),
             ("target", recorded.target.clone(), asked.target.clone()),
         ];
@@ -306,7 +313,7 @@ impl Recording {
                 (Part::Time(one, then), Part::Time(two, now))
                     if one == two || (self.is_of(then) && self.is_of(now)) =>
                 {
-                    renamed.push((one.to_owned(), two.to_owned()));
+                    renamed.push((plain(one), plain(two)));
                 }
                 (Part::Id(one), Part::Id(two)) => {
                     let known = renamed.iter().find(|(known, _)| known == one).map(|(_, new)| new);
@@ -339,17 +346,14 @@ impl Recording {
     /// Describes the requests that were not recorded, and then the recorded ones that were not replayed.
     pub(crate) fn differences(&self) -> Vec<String> {
         let left = self.left.iter().map(|(number, Line { step, exchange, .. }, _)| {
-            format!(
-                "exchange {number} (`{step}`, {} {}{}) is not asked for",
-                exchange.verb, exchange.host, exchange.target
-            )
+            format!("exchange {number} (`{step}`, {}) is not asked for", request(exchange))
         });
         self.differences.iter().cloned().chain(left).collect()
     }
 }
 
-/// How many properties two requests for the same thing have in common at least: verb, host and path.
-const SAME_THING: usize = 3;
+/// How many properties two requests for the same thing have in common at least: verb, host, operation and path.
+const SAME_THING: usize = 4;
 
 /// How many characters of a value a difference shows.
 const SHOWN: usize = 200;
@@ -368,6 +372,19 @@ fn differs(what: &str, recorded: impl ToString, asked: impl ToString) -> String 
 fn fields(text: &str) -> Option<Vec<(&str, &str)>> {
     let is_form = text.contains('=') && !text.contains([' ', '<', '{', '\n']);
     is_form.then(|| text.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect())
+}
+
+/// Returns the operation that a request of AWS's names in its header or its form; for others, an empty text.
+fn operation(exchange: &Exchange) -> &str {
+    let named = exchange.headers.get("x-amz-target").map(String::as_str);
+    let action = || fields(exchange.body.as_str()?)?.into_iter().find(|(name, _)| *name == "Action");
+    named.or_else(|| action().map(|(_, action)| action)).unwrap_or_default()
+}
+
+/// Describes a request.
+fn request(exchange: &Exchange) -> String {
+    let Exchange { verb, host, target, .. } = exchange;
+    format!("{verb} {host}{target} {}", operation(exchange)).trim_end().to_owned()
 }
 
 /// Replaces every text of a document, and every name of a field.
@@ -422,6 +439,31 @@ mod tests {
         assert_eq!((given.answer, at), (asked, replayed.next_of("a").unwrap()));
         assert_eq!(replayed.answer("a", &get).unwrap().0.answer, json!({ "claim": ANOTHER, "owner": ID }));
         assert_eq!((replayed.differences(), replayed.len()), (vec![], 0));
+    }
+
+    #[test]
+    fn a_form_is_told_by_its_operation_and_its_times_are_plain_in_the_answer() {
+        let form = |action: &str, run: &str, at: &str, answer: &str| {
+            let body = format!("Action={action}&Tag={run}%20{at}");
+            Exchange::asked("POST", "https://cloud.example/", [], body.as_bytes()).with_answer(
+                200,
+                [],
+                answer.as_bytes(),
+            )
+        };
+        let tag = |run: &str, at: &str| format!("<Tag><Key>claim</Key><Value>{run} {at}</Value></Tag>");
+        let recorded = || {
+            let answer = tag(RUN, "2026-11-01T10:01:00Z");
+            recording(&[("a", form("TagRole", RUN, "2026-11-01T10%3A01%3A00Z", &answer))])
+        };
+        let again = form("TagRole", ANOTHER, "2026-11-01T11%3A01%3A00Z", "");
+        let (given, _) = recorded().answer("a", &again).unwrap();
+        assert_eq!(given.answer, json!(tag(ANOTHER, "2026-11-01T11:01:00Z")));
+        let other = form("GetRole", ANOTHER, "2026-11-01T11%3A01%3A00Z", "");
+        assert_eq!(
+            recorded().answer("a", &other).unwrap_err(),
+            "`a`: POST cloud.example/ GetRole is not recorded there"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use alien_core::adapter::read_text;
+use alien_core::adapter::{Answers, read_text};
 use alien_core::{CallConfig, ConnectOption, Connection, Error, ErrorKind, Result, Side};
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
@@ -136,10 +136,10 @@ impl Config {
     /// [`ErrorKind::Input`](alien_core::ErrorKind::Input) for an address that is none.
     pub async fn connected(connection: &Connection) -> Result<Self> {
         let url = connection.endpoint_url()?;
-        connection.without_answers()?;
-        let found = match connection.get(PROFILE.name) {
-            Some(name) => Self::of_profile(name).await,
-            None => Self::found().await,
+        let found = match (&connection.calls.answers, connection.get(PROFILE.name)) {
+            (Some(answers), _) => Self::answered(Arc::clone(answers)),
+            (None, Some(name)) => Self::of_profile(name).await,
+            (None, None) => Self::found().await,
         };
         let config = found.with_calls(connection.calls.clone());
         Ok(match url {
@@ -155,6 +155,14 @@ impl Config {
     pub fn new(sdk: SdkConfig) -> Self {
         let client = sdk.http_client().map_or_else(http::client, http::told);
         Self::of(sdk.to_builder().http_client(client).build())
+    }
+
+    /// Makes no calls: `answers` answers in AWS's place. No credentials are looked for.
+    fn answered(answers: Answers) -> Self {
+        let credentials = Credentials::new("answered", "answered", None, None, "answered");
+        let sdk = SdkConfig::builder().behavior_version(BehaviorVersion::latest());
+        let sdk = sdk.credentials_provider(SharedCredentialsProvider::new(credentials));
+        Self::of(sdk.http_client(http::told(http::answered(answers))).build())
     }
 
     fn of(sdk: SdkConfig) -> Self {

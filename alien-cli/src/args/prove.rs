@@ -25,8 +25,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Set up, try everything, take down, and say which facts hold; exit with 7 if one does not, or something is left
     Run(RunArgs),
-    /// Replay a recorded proof of Azure without network and credentials, and report what this version does differently; exit with 7 if
-    /// it does
+    /// Replay a recorded proof of AWS or Azure without network and credentials, and report what this version does differently; exit
+    /// with 7 if it does
     Replay(ReplayArgs),
     /// List what is relied on and not proved
     Facts(FactsArgs),

@@ -171,9 +171,13 @@ fn replayed(room: &Room, proof: &str) {
     };
     assert!(told.iter().any(is_named), "{number}: {told:#?}");
 
-    // A request: this version sends what the recording has not.
+    // A request: this version sends what the recording has not. One that is asked twice would get the answer of the other.
+    let recorded = lines(room, "replayed/exchanges.jsonl");
     let (folder, number) = altered(room, proof, "altered-request", |exchange| {
-        let is_it = exchange["step"] == "set up" && exchange["body"].is_object();
+        let is_same = |other: &&Value| ["step", "target", "body"].iter().all(|field| other[field] == exchange[field]);
+        let is_it = exchange["step"] == "set up"
+            && exchange["body"].is_object()
+            && recorded.iter().filter(is_same).count() == 1;
         if is_it {
             exchange["body"]["altered"] = true.into();
         }
@@ -255,7 +259,7 @@ pub(crate) fn proved(room: &Room) {
     }
     assert!(!written.contains("eyJ"), "a token");
 
-    if room.cloud.name == "azure" {
+    if room.cloud.name != "gcp" {
         replayed(room, &out);
     } else {
         let refused = room.command("alien-prove", &["replay", &out], &Vec::new()).output().unwrap();
