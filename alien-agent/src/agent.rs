@@ -15,6 +15,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use jiff::SignedDuration;
+use tokio::sync::Notify;
 
 use crate::calls::Calls;
 use crate::channel::{Channel, Https};
@@ -49,6 +50,8 @@ pub struct Agent {
     pub(crate) memory: u64,
     pub(crate) version: AgentVersion,
     pub(crate) live: Mutex<Live>,
+    /// Told when a record names another manager, root or place than this agent was opened with.
+    moved: Notify,
 }
 
 impl fmt::Debug for Agent {
@@ -139,7 +142,10 @@ impl AgentBuilder {
         let verifier = match verifier {
             Some(verifier) => verifier,
             None => {
-                let verifier = Verifier::new(root.clone(), state.folder().join("trust"), https.repository()?);
+                // What is trusted under one root says nothing of what another signs.
+                let (_, digest) = root.as_str().split_once(':').unwrap_or_default();
+                let trusted = state.folder().join("trust").join(digest);
+                let verifier = Verifier::new(root.clone(), trusted, https.repository()?);
                 verifier.with_clock(Arc::clone(&clock))
             }
         };
@@ -149,8 +155,8 @@ impl AgentBuilder {
         });
         let calls = Calls::new(channel, host, Arc::clone(&state), Arc::clone(&clock));
         let policy = Mutex::new(Arc::new(policy));
-        let agent =
-            Agent { state, access, verifier, calls, clock, policy, memory, version, live: Mutex::new(Live::new()) };
+        let (live, moved) = (Mutex::new(Live::new()), Notify::new());
+        let agent = Agent { state, access, verifier, calls, clock, policy, memory, version, live, moved };
         agent.warn_of_policy();
         Ok(agent)
     }
@@ -177,8 +183,10 @@ impl Agent {
         }
     }
 
-    /// Runs until `shutdown` is ready. Then it asks nothing more, and ends when the update, the commands and the logs that it is at have
-    /// ended. It may be dropped instead, at any point: that is as if it were killed, and the next run finishes what was begun.
+    /// Runs until `shutdown` is ready. Then it asks nothing more, begins nothing more, and ends when the update, the commands and the logs that
+    /// it is at have ended. It may be dropped instead, at any point: that is as if it were killed, and the next run finishes what was begun.
+    ///
+    /// Ends in the same way once it was [given](Self::give) a record that names another manager, root or place: open the agent again.
     ///
     /// Waits and tries again while the manager, the repository or the cloud does not answer, and while the disk is full. It logs why by
     /// `tracing`.
@@ -200,16 +208,19 @@ impl Agent {
             let mut turn = pin!(turn.fuse());
             last = loop {
                 tokio::select! {
-                    () = &mut shutdown => {
-                        while self.live().is_at_work() && jobs.next().await.is_some() {}
-                        return;
-                    }
+                    () = &mut shutdown => return self.end_jobs(jobs).await,
+                    () = self.moved.notified() => return self.end_jobs(jobs).await,
                     last = &mut turn => break last,
                     Some(()) = jobs.next() => {}
                 }
             };
             jobs.extend(self.due());
         }
+    }
+
+    async fn end_jobs(&self, mut jobs: FuturesUnordered<BoxFuture<'_, ()>>) {
+        self.live().is_stopping = true;
+        while self.live().is_at_work() && jobs.next().await.is_some() {}
     }
 
     /// Sets another policy, from now on: it may be called while the agent runs. What was begun is finished under it as well.
@@ -221,6 +232,9 @@ impl Agent {
     /// Takes the record of another set-up by the customer's admin: it may be called while the agent runs. What waited for the admin is
     /// looked at anew. Returns whether it was taken: it is not while an update goes on.
     ///
+    /// If it names another manager, another root or another place, [`run`](Self::run) ends, and the agent must be opened again: this one
+    /// calls the manager, trusts the root and enters the place that it was opened with.
+    ///
     /// # Errors
     ///
     /// As [`State::give`].
@@ -229,7 +243,11 @@ impl Agent {
         if live.is_updating {
             return Ok(false);
         }
+        let before = self.record()?;
         self.state.give(record)?;
+        if (&before.delivery, &before.target) != (&record.delivery, &record.target) {
+            self.moved.notify_one();
+        }
         if live.parked.take().is_some() {
             live.doing = Doing::Idle;
         }
@@ -405,47 +423,17 @@ impl Agent {
         self.tell_or_warn().await;
     }
 
-    /// Raises the floor to what is marked in the cloud, once in a run: the state may be an old copy, or a new one. Where the cloud did not
-    /// tell all of it, it is asked again before the next decision.
-    pub(crate) async fn raise_floor(&self) {
-        if self.live().is_marked {
-            return;
-        }
-        let marks = match self.manager().await {
-            Ok(manager) => manager.marks().await,
-            Err(error) => return tracing::warn!(%error, "which release runs is not known"),
-        };
-        let (mut marked, mut is_whole) = (None, true);
-        for (resource, mark) in marks {
-            match mark {
-                Ok(mark) => marked = marked.max(mark),
-                Err(error) => {
-                    is_whole = false;
-                    tracing::warn!(%resource, %error, "which release set it last is not known");
-                }
-            }
-        }
-        self.live().is_marked = is_whole;
-        let floor = self.state.with(|contents| contents.floor);
-        if marked <= floor {
-            return;
-        }
-        tracing::warn!(?floor, ?marked, "the state is older than what runs: nothing older than that is begun");
-        let raised = self.state.change(|contents| {
-            contents.floor = marked;
-            Ok(())
-        });
-        if let Err(error) = raised.await {
-            tracing::warn!(%error, "the floor was not kept");
-        }
-    }
-
     /// Why a release may not begin now, by what was begun before and by the policy.
     pub(crate) fn kept_back(&self, release: Sequence) -> Option<Waits> {
-        if self.state.with(|contents| contents.floor).is_some_and(|floor| release < floor) {
+        if self.kept_below(release) {
             return Some(Waits::BelowFloor);
         }
         self.policy().waits(release, self.clock.now())
+    }
+
+    /// Returns whether a release is older than what was begun before.
+    pub(crate) fn kept_below(&self, release: Sequence) -> bool {
+        self.state.with(|contents| contents.floor).is_some_and(|floor| release < floor)
     }
 
     /// The deployment, as the record in the state has it.
@@ -526,7 +514,8 @@ impl Agent {
             report.runs = contents.runs;
             report.outcome = contents.outcome().cloned();
         });
-        report
+        // The policy may be another one than when that was seen.
+        if self.policy().sends_texts { report.fitted() } else { report.without_texts() }
     }
 
     pub(crate) fn live(&self) -> MutexGuard<'_, Live> {

@@ -22,8 +22,12 @@ pub(crate) struct Live {
     pub(crate) baking: Option<Timestamp>,
     /// What a manager took last, and when that was.
     pub(crate) told: Option<(Report, Timestamp)>,
-    /// Whether an attempt goes on.
+    /// Whether an attempt goes on: it is verified, fetched, or carried out.
     pub(crate) is_updating: bool,
+    /// Whether calls of an attempt change the deployment.
+    pub(crate) is_carrying_out: bool,
+    /// Whether the agent is to end: nothing more is begun.
+    pub(crate) is_stopping: bool,
     pub(crate) is_looking: bool,
     /// The commands and logs that are being answered.
     pub(crate) answering: BTreeSet<CommandId>,
@@ -52,6 +56,8 @@ impl Live {
             baking: None,
             told: None,
             is_updating: false,
+            is_carrying_out: false,
+            is_stopping: false,
             is_looking: false,
             answering: BTreeSet::new(),
             failures: 0,
@@ -66,8 +72,9 @@ impl Live {
         desired.next_poll.map(|seconds| Duration::from_secs(seconds.into()))
     }
 
-    /// Returns whether an update, a command or a log is in progress. Shutting down waits for those, and not for a health check.
+    /// Returns whether an update, a command or a log is in progress. Shutting down waits for those, and neither for a health check nor for the
+    /// files of a release that was not begun.
     pub(crate) fn is_at_work(&self) -> bool {
-        self.is_updating || !self.answering.is_empty()
+        self.is_carrying_out || !self.answering.is_empty()
     }
 }

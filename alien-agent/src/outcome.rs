@@ -48,6 +48,15 @@ pub(crate) fn ended(released: &Released, now: Timestamp, policy: &Policy) -> Opt
     })
 }
 
+/// How an attempt ends where the marks in the cloud are not known: nothing is begun.
+pub(crate) fn unmarked(error: &Error) -> Ended {
+    match error.kind() {
+        ErrorKind::Revoked => Ended::Revoked,
+        kind if kind.is_transient() => Ended::Unreachable,
+        kind => Ended::Fault(kind),
+    }
+}
+
 /// Whether something of a release was changed in the cloud.
 pub(crate) fn is_changed(released: &Released) -> bool {
     released.outcomes().any(|(_, outcome)| !matches!(outcome, Outcome::Unchanged))

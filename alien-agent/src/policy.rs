@@ -21,7 +21,7 @@ use serde::Deserialize;
 pub struct Policy {
     commands: BTreeSet<ResourceId>,
     logs: BTreeSet<ResourceId>,
-    sends_texts: bool,
+    pub(crate) sends_texts: bool,
     windows: Vec<Window>,
     approved: Option<BTreeSet<Sequence>>,
     not_below: Option<Sequence>,

@@ -17,6 +17,10 @@ use crate::pace::{self, Last};
 const MOST_LINES: usize = 10_000;
 /// The most bytes of lines in a page. JSON may make six of one.
 const MOST_PAGE: usize = 100 << 10;
+/// The most bytes of lines of a log: a manager keeps no more.
+const MOST_LOG: usize = 1 << 20;
+/// How long to sleep before it is seen whether the agent is to end.
+const NAP: Duration = Duration::from_secs(5);
 /// How often an answer is sent that the manager did not take.
 const TRIES: u32 = 10;
 
@@ -86,9 +90,22 @@ impl Agent {
             let Some(left) = self.left(deadline).filter(|_| is_later && times < TRIES) else { return Err(error) };
             let last = Last::Failed { times, retry_after: error.retry_after() };
             let wait = pace::wait(self.state.deployment(), self.clock.now(), last, fastrand::f64());
-            self.clock.sleep(wait.min(left)).await;
+            self.rest(wait.min(left)).await;
+            if self.live().is_stopping {
+                return Err(error);
+            }
         }
         Ok(())
+    }
+
+    /// Sleeps, and no longer than until the agent is to end: a manager must not hold it by when it says to try again.
+    async fn rest(&self, wait: Duration) {
+        let mut left = wait;
+        while !left.is_zero() && !self.live().is_stopping {
+            let nap = left.min(NAP);
+            self.clock.sleep(nap).await;
+            left -= nap;
+        }
     }
 
     /// How long somebody waits still.
@@ -141,7 +158,18 @@ impl Agent {
         if let Some(since) = since {
             logs = logs.since(since);
         }
-        logs.read().take(most).try_collect().await
+        let mut read = logs.read().take(most);
+        let (mut lines, mut bytes) = (Vec::new(), 0);
+        while let Some(mut line) = read.try_next().await? {
+            line.text.truncate(line.text.floor_char_boundary(MOST_PAGE));
+            bytes += line.text.len();
+            lines.push(line);
+            // The manager takes no page after that.
+            if bytes >= MOST_LOG {
+                break;
+            }
+        }
+        Ok(lines)
     }
 }
 
@@ -155,11 +183,10 @@ async fn dispatch<L: State>(
     manager.dispatch(function, body).id(id).deadline(left).await
 }
 
-/// Lines in pages, at least one. A line that has more bytes than a page is cut.
+/// Lines in pages, at least one. No line has more bytes than a page.
 fn paged(lines: Vec<LogLine>) -> Vec<Vec<LogLine>> {
     let (mut pages, mut page, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for mut line in lines {
-        line.text.truncate(line.text.floor_char_boundary(MOST_PAGE));
+    for line in lines {
         // Beside the text, a line has its time and some characters of JSON.
         let length = line.text.len() + 64;
         if bytes + length > MOST_PAGE && !page.is_empty() {

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use alien_core::{CodeForm, ErrorKind, Lifecycle, Release, Result, Stack};
+use alien_core::rollout::Sequence;
+use alien_core::{CodeForm, Error, ErrorKind, Lifecycle, Release, Result, Stack};
 use alien_release::agent::{Attempt, Ended, State as Doing, Waits, Wanted};
 use alien_release::{Begun, Refusal, RefusalKind, VerifiedRelease};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::agent::Agent;
+use crate::calls::within;
 use crate::live::Parked;
-use crate::outcome::{ended, is_changed};
+use crate::outcome::{ended, is_changed, unmarked};
 use crate::pace::{self, Last};
 use crate::state::{BegunAttempt, Waiting};
 
@@ -25,6 +27,8 @@ const LONGEST: Duration = Duration::from_secs(30 * 60);
 const BAKING: SignedDuration = SignedDuration::from_mins(15);
 /// How often an attempt is made whose end nobody knows.
 const TRIES: u32 = 5;
+/// How long it may take to verify and fetch a release: whoever serves its files may send them slowly.
+const FETCHING: Duration = Duration::from_secs(30 * 60);
 /// How long to wait before an outcome that could not be kept is kept again.
 const UNKEPT: Duration = Duration::from_secs(5);
 
@@ -32,6 +36,22 @@ impl BegunAttempt {
     /// Whether it is the attempt that is wanted.
     pub(crate) fn is_of(&self, wanted: &Wanted) -> bool {
         (self.release.sequence, self.fence) == (wanted.release, wanted.fence)
+    }
+}
+
+/// Why an attempt is not begun.
+enum Unbegun {
+    /// The release waits.
+    Waits(Waits),
+    /// The attempt is over.
+    Ended(Ended),
+    /// The agent is to end.
+    Stopping,
+}
+
+impl From<Waits> for Unbegun {
+    fn from(why: Waits) -> Self {
+        Self::Waits(why)
     }
 }
 
@@ -44,9 +64,13 @@ impl Agent {
 
     async fn attempted(&self, wanted: &Wanted) {
         let (release, fence) = (wanted.release, wanted.fence);
-        let (begun, zips) = match self.checked(wanted).await {
+        let checked = within(&*self.clock, FETCHING, self.checked(wanted)).await.unwrap_or_else(|| {
+            tracing::warn!(%release, fence, "a release was not begun: its files came too slowly");
+            Err(Waits::Refused(RefusalKind::Unreachable).into())
+        });
+        let (begun, zips) = match checked.and_then(|checked| self.may_begin(release).map(|()| checked)) {
             Ok(checked) => checked,
-            Err(why) => return self.park(wanted, why).await,
+            Err(why) => return self.unbegun(wanted, why).await,
         };
         self.live().doing = Doing::Beginning { release, fence };
         match self.tell().await {
@@ -61,6 +85,10 @@ impl Agent {
                 self.live().doing = Doing::Idle;
                 return;
             }
+        }
+        // Telling that took time, too.
+        if let Err(why) = self.may_begin(release) {
+            return self.unbegun(wanted, why).await;
         }
         let attempt = BegunAttempt { release: begun, fence, tries: 0 };
         let kept = self.state.change(|contents| {
@@ -77,17 +105,52 @@ impl Agent {
     /// Finishes what was begun, also when it has expired meanwhile.
     pub(crate) async fn finish(&self) {
         if let Some(attempt) = self.state.with(|contents| contents.begun.clone()) {
-            let (release, fence) = (attempt.release.sequence, attempt.fence);
-            self.live().doing = Doing::Updating { release, fence };
-            match self.fetched(&attempt.release).await {
-                Ok(zips) => self.carry_out(&attempt, &zips).await,
-                Err(error) => {
-                    tracing::warn!(%release, fence, %error, "what was begun is finished later");
-                    self.later(attempt.tries);
-                }
-            }
+            self.finished(&attempt).await;
         }
         self.settle().await;
+    }
+
+    async fn finished(&self, attempt: &BegunAttempt) {
+        let (release, fence) = (attempt.release.sequence, attempt.fence);
+        self.live().doing = Doing::Updating { release, fence };
+        match self.raise_floor().await {
+            Ok(()) => {}
+            Err(Unbegun::Ended(ended)) => return self.end(release, fence, ended).await,
+            Err(_) => return self.later(attempt.tries),
+        }
+        // The state is an older copy: what it has begun was followed by another release.
+        if self.kept_below(release) {
+            return self.end(release, fence, Ended::Fault(ErrorKind::Conflict)).await;
+        }
+        match within(&*self.clock, FETCHING, self.fetched(&attempt.release)).await {
+            Some(Ok(_)) if self.live().is_stopping => {}
+            Some(Ok(zips)) => self.carry_out(attempt, &zips).await,
+            Some(Err(error)) => {
+                tracing::warn!(%release, fence, %error, "what was begun is finished later");
+                self.later(attempt.tries);
+            }
+            None => {
+                tracing::warn!(%release, fence, "what was begun is finished later: its files came too slowly");
+                self.later(attempt.tries);
+            }
+        }
+    }
+
+    /// Returns whether a release may begin at this moment.
+    fn may_begin(&self, release: Sequence) -> Result<(), Unbegun> {
+        if self.live().is_stopping {
+            return Err(Unbegun::Stopping);
+        }
+        self.kept_back(release).map_or(Ok(()), |why| Err(why.into()))
+    }
+
+    /// Says why an attempt is not begun.
+    async fn unbegun(&self, wanted: &Wanted, why: Unbegun) {
+        match why {
+            Unbegun::Waits(why) => self.park(wanted, why).await,
+            Unbegun::Ended(ended) => self.end(wanted.release, wanted.fence, ended).await,
+            Unbegun::Stopping => self.live().doing = Doing::Idle,
+        }
     }
 
     async fn fetched(&self, begun: &Begun) -> Result<Release, Refusal> {
@@ -150,12 +213,44 @@ impl Agent {
         }
     }
 
-    /// Takes a release for a new decision: not older than what was begun, let by the policy, signed, for this deployment and this agent.
-    async fn checked(&self, wanted: &Wanted) -> Result<(Begun, Release), Waits> {
-        self.raise_floor().await;
-        if let Some(why) = self.kept_back(wanted.release) {
-            return Err(why);
+    /// Raises the floor to what is marked in the cloud, once in a run: the state may be an old copy, or a new one. A resource that is not
+    /// there has no mark. Where another mark cannot be read, nobody knows what is older than what runs, and nothing is begun.
+    async fn raise_floor(&self) -> Result<(), Unbegun> {
+        if self.live().is_marked {
+            return Ok(());
         }
+        let unknown = |error: Error| {
+            tracing::warn!(%error, "which release runs is not known");
+            Unbegun::Ended(unmarked(&error))
+        };
+        let mut marked = None;
+        for (_, mark) in self.manager().await.map_err(unknown)?.marks().await {
+            match mark {
+                Ok(mark) => marked = marked.max(mark),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(unknown(error)),
+            }
+        }
+        let floor = self.state.with(|contents| contents.floor);
+        if marked > floor {
+            tracing::warn!(?floor, ?marked, "the state is older than what runs: nothing older than that is begun");
+            let raised = self.state.change(|contents| {
+                contents.floor = marked;
+                Ok(())
+            });
+            if let Err(error) = raised.await {
+                tracing::warn!(%error, "the floor was not kept");
+                return Err(Waits::Refused(RefusalKind::Storage).into());
+            }
+        }
+        self.live().is_marked = true;
+        Ok(())
+    }
+
+    /// Takes a release for a new decision: not older than what was begun, let by the policy, signed, for this deployment and this agent.
+    async fn checked(&self, wanted: &Wanted) -> Result<(Begun, Release), Unbegun> {
+        self.raise_floor().await?;
+        self.may_begin(wanted.release)?;
         let refused = |refusal: Refusal| {
             tracing::warn!(release = %wanted.release, %refusal, "a release is not taken");
             Waits::Refused(refusal.kind())
@@ -195,8 +290,17 @@ impl Agent {
 
     /// Makes the calls, and keeps how that ended.
     async fn carry_out(&self, attempt: &BegunAttempt, zips: &Release) {
+        {
+            let mut live = self.live();
+            live.doing = Doing::Updating { release: attempt.release.sequence, fence: attempt.fence };
+            live.is_carrying_out = true;
+        }
+        self.carried_out(attempt, zips).await;
+        self.live().is_carrying_out = false;
+    }
+
+    async fn carried_out(&self, attempt: &BegunAttempt, zips: &Release) {
         let (release, fence) = (attempt.release.sequence, attempt.fence);
-        self.live().doing = Doing::Updating { release, fence };
         let manager = match self.manager().await {
             Ok(manager) => manager,
             Err(error) => {
@@ -216,10 +320,10 @@ impl Agent {
         match ended(&released, now, &self.policy()) {
             // It was this machine's disk that did not take what was to be kept.
             Some(Ended::Unreachable) if self.state.has_failed() => {
-                self.end(attempt, Ended::Fault(ErrorKind::Unavailable)).await;
+                self.end(release, fence, Ended::Fault(ErrorKind::Unavailable)).await;
             }
-            Some(ended) => self.end(attempt, ended).await,
-            None if tries >= TRIES => self.end(attempt, Ended::Fault(ErrorKind::TimedOut)).await,
+            Some(ended) => self.end(release, fence, ended).await,
+            None if tries >= TRIES => self.end(release, fence, Ended::Fault(ErrorKind::TimedOut)).await,
             None => {
                 let tried = self.state.change(|contents| {
                     if let Some(begun) = contents.begun.as_mut().filter(|begun| begun.fence == fence) {
@@ -236,8 +340,7 @@ impl Agent {
     }
 
     /// Keeps how an attempt ended. It is not forgotten because the disk is full: until it is kept, nothing else is begun.
-    async fn end(&self, attempt: &BegunAttempt, ended: Ended) {
-        let (release, fence) = (attempt.release.sequence, attempt.fence);
+    async fn end(&self, release: Sequence, fence: u64, ended: Ended) {
         loop {
             let kept = self.state.change(|contents| {
                 if ended == Ended::Done {

@@ -1,6 +1,9 @@
 //! `alien-agent run`.
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alien_core::adapter::{Printable, flag, read_text, shutdown};
@@ -50,6 +53,9 @@ pub(super) fn with_options(command: Command, clouds: &[AgentCloud]) -> Command {
     names(clouds).into_iter().fold(command, |command, (name, help)| {
         let words = flag(name);
         let value = words.replace('-', "_").to_uppercase();
+        // All other help starts with a capital letter.
+        let mut letters = help.chars();
+        let help: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
         command.arg(Arg::new(name).long(words).value_name(value).help(help))
     })
 }
@@ -112,7 +118,7 @@ impl Files {
 pub(super) fn run(args: RunArgs, options: Options, clouds: &[AgentCloud]) -> Result<()> {
     let Files { record, policy: (policy, text), ca } = Files::read(&args)?;
     let StateArgs { state, key } = args.state;
-    let state = State::open(state, &key.source()?.read()?)?;
+    let state = Arc::new(State::open(state, &key.source()?.read()?)?);
     if let Some((record, _)) = &record {
         state.give(record)?;
     }
@@ -123,28 +129,38 @@ pub(super) fn run(args: RunArgs, options: Options, clouds: &[AgentCloud]) -> Res
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::new(ErrorKind::Internal, "no async runtime").caused_by(&error))?;
     runtime.block_on(async {
-        let agent = open(state, options, clouds).await?.policy(policy);
-        let agent = ca.into_iter().fold(agent, |agent, pem| agent.ca(pem.as_bytes()));
         let memory = args.memory.map(|mebibytes| mebibytes.saturating_mul(MEBIBYTE));
-        let agent = memory.into_iter().fold(agent, AgentBuilder::memory).open()?;
         let shutdown = shutdown()?;
-        tracing::info!("running");
-        notify::ready();
-        let stopping = async {
+        let (is_stopping, mut policy, mut files) = (AtomicBool::new(false), policy, (watched, record));
+        let mut stopping = pin!(async {
             shutdown.await;
+            is_stopping.store(true, Ordering::Relaxed);
             notify::stopping();
-        };
-        tokio::select! {
-            () = agent.run(stopping) => {}
-            () = reread(&agent, watched, record) => {}
-            () = notify::alive() => {}
+        });
+        loop {
+            let agent = open(&state, &options, clouds).await?.policy(policy);
+            let agent = ca.iter().fold(agent, |agent, pem| agent.ca(pem.as_bytes()));
+            let agent = memory.into_iter().fold(agent, AgentBuilder::memory).open()?;
+            tracing::info!("running");
+            notify::ready();
+            tokio::select! {
+                () = agent.run(&mut stopping) => {}
+                () = reread(&agent, &mut files) => {}
+                () = notify::alive() => {}
+            }
+            if is_stopping.load(Ordering::Relaxed) {
+                break;
+            }
+            tracing::info!("the record names another manager, root or place: the agent begins anew");
+            let taken = files.0.as_ref().map(|file| Policy::from_json(&file.taken, SystemClock.now())).transpose()?;
+            policy = taken.unwrap_or_default();
         }
         tracing::info!("ended");
         Ok(())
     })
 }
 
-async fn open(state: State, options: Options, clouds: &[AgentCloud]) -> Result<AgentBuilder> {
+async fn open(state: &Arc<State>, options: &Options, clouds: &[AgentCloud]) -> Result<AgentBuilder> {
     let Some(record) = state.with(|contents| contents.record.clone()) else {
         let what = "the agent has no record of its deployment";
         return Err(
@@ -157,23 +173,22 @@ async fn open(state: State, options: Options, clouds: &[AgentCloud]) -> Result<A
         return Err(Error::new(ErrorKind::Unsupported, what).because(help));
     };
     let connection = Connection::new(CallConfig::default(), NAME);
-    let connection =
-        options.into_iter().fold(connection, |connection, (name, text)| connection.with_option(name, text));
+    let connection = options.iter().fold(connection, |connection, (name, text)| connection.with_option(*name, text));
     let access = (cloud.connect)(record.target, connection).await?;
-    Ok(Agent::builder(state, access))
+    Ok(Agent::builder(Arc::clone(state), access))
 }
 
 /// Reads the files of the policy and the record again, and takes what has changed. A file that cannot be read changes nothing.
-async fn reread(agent: &Agent, mut policy: Option<Watched>, mut record: Option<Watched>) {
+async fn reread(agent: &Agent, (policy, record): &mut (Option<Watched>, Option<Watched>)) {
     loop {
         SystemClock.sleep(REREAD).await;
-        if let Some(policy) = &mut policy {
+        if let Some(policy) = policy.as_mut() {
             policy.take_with(|text| {
                 agent.set_policy(Policy::from_json(text, SystemClock.now())?);
                 Ok(true)
             });
         }
-        if let Some(record) = &mut record {
+        if let Some(record) = record.as_mut() {
             record.take_with(|text| agent.give(&Deployment::from_json(text)?));
         }
     }
@@ -184,11 +199,14 @@ struct Watched {
     path: PathBuf,
     /// What was seen last.
     text: Zeroizing<String>,
+    /// What was taken last.
+    taken: Zeroizing<String>,
 }
 
 impl Watched {
     fn new(path: Option<&Path>, text: Option<Zeroizing<String>>) -> Option<Self> {
-        Some(Self { path: path?.to_owned(), text: text? })
+        let text = text?;
+        Some(Self { path: path?.to_owned(), taken: text.clone(), text })
     }
 
     /// Takes the text if it is another one. It is seen then, unless the agent takes it later.
@@ -200,7 +218,10 @@ impl Watched {
             Err(error) => return tracing::error!(%error, "a file has changed and was not taken"),
         };
         match take(&text) {
-            Ok(true) => tracing::info!(%path, "a file has changed and was taken"),
+            Ok(true) => {
+                tracing::info!(%path, "a file has changed and was taken");
+                self.taken.clone_from(&text);
+            }
             Ok(false) => return,
             Err(error) => tracing::error!(%path, %error, "a file has changed and was not taken"),
         }

@@ -133,7 +133,8 @@ impl Contents {
 
     /// Forgets that an outcome is to be told.
     pub(crate) fn told(&mut self, attempt: &Attempt) {
-        if self.untold.first() == Some(attempt) {
+        // What was told may lack the cloud's own words.
+        if self.untold.first().is_some_and(|first| (first.release, first.fence) == (attempt.release, attempt.fence)) {
             self.untold.remove(0);
         }
     }

@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use alien_agent::{Channel, State};
+use alien_agent::{AgentBuilder, Channel, Policy, State, Stop};
 use alien_core::adapter::{CodeForms, Manage, Purpose};
-use alien_core::rollout::Sequence;
+use alien_core::rollout::{Sequence, Window};
 use alien_core::{Clock, Deployment, Error, ErrorKind, Impersonate, Invitation, Kind, Problem, Result, Stack, memory};
 use alien_fleet::Published;
-use alien_release::agent::{Desired, Wanted};
+use alien_release::agent::{Desired, Ended, Wanted};
+use alien_release::{ByteStream, FolderTransport, Transport};
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -47,6 +48,10 @@ impl Desire {
 
     pub(crate) fn name_as(&self, release: Sequence, digest: String, fence: u64) {
         *self.wanted.lock().unwrap() = Desired::new().with_release(Wanted { release, digest, fence });
+    }
+
+    pub(crate) fn name_nothing(&self) {
+        *self.wanted.lock().unwrap() = Desired::new();
     }
 
     /// What the agent has told that it does.
@@ -155,12 +160,14 @@ struct Late {
     from: Timestamp,
     /// Whether it answers nothing before, for an hour.
     hangs: bool,
+    /// What works all the same.
+    works: fn(&Purpose) -> bool,
 }
 
 #[async_trait]
 impl Impersonate for Late {
     async fn session(&self, deployment: &Deployment, purpose: &Purpose) -> Result<Arc<dyn Manage>> {
-        if self.inner.clock().now() < self.from {
+        if self.inner.clock().now() < self.from && !(self.works)(purpose) {
             if self.hangs {
                 self.inner.clock().sleep(Duration::from_secs(3600)).await;
             }
@@ -196,7 +203,7 @@ async fn what_is_marked_is_asked_for_again_where_the_cloud_did_not_tell() {
     let vendor = Vendor::new("marks-late").await;
     let (customer, way, [second, third]) = restored(&vendor).await;
     let from = vendor.clock.now() + Duration::from_secs(600);
-    let access = Late { inner: memory::agent(&customer.config), from, hangs: false };
+    let access = Late { inner: memory::agent(&customer.config), from, hangs: false, works: |_| false };
     let builder = customer.builder_with(&vendor, customer.state(), Arc::new(access));
     let agent = builder.channel(way.clone(), HOST).open().unwrap();
     // In one run: another one would ask anew by itself.
@@ -213,13 +220,175 @@ async fn what_is_marked_is_asked_for_again_where_the_cloud_did_not_tell() {
     assert_eq!((customer.runs().await, customer.look().floor), (digest(b"third"), Some(third.release.sequence())));
 }
 
+/// Nor where it tells nothing, and takes updates.
+#[tokio::test(start_paused = true)]
+async fn where_what_is_marked_is_not_known_nothing_is_begun() {
+    let vendor = Vendor::new("marks-unknown").await;
+    let (customer, way, [second, third]) = restored(&vendor).await;
+    let from = vendor.clock.now() + Duration::from_secs(600);
+    let works = |purpose: &Purpose| !matches!(purpose, Purpose::Watch);
+    let access = Late { inner: memory::agent(&customer.config), from, hangs: false, works };
+    let builder = customer.builder_with(&vendor, customer.state(), Arc::new(access));
+    let agent = builder.channel(way.clone(), HOST).open().unwrap();
+    way.name_as(second.release.sequence(), second.release.digest(), 1_000_001);
+    vendor.live(std::slice::from_ref(&agent), Duration::from_secs(500)).await;
+    assert_eq!((customer.runs().await, customer.look().floor), (digest(b"third"), None));
+    assert_eq!(customer.look().last.map(|last| last.ended), Some(Ended::Unreachable), "the vendor is told");
+    vendor.clock.sleep(Duration::from_secs(200)).await;
+    way.name_as(third.release.sequence(), third.release.digest(), 1_000_002);
+    vendor.live(std::slice::from_ref(&agent), Duration::from_secs(300)).await;
+    assert_eq!(customer.look().last.map(|last| last.ended), Some(Ended::Done));
+}
+
+/// Nor where the disk is full when it was told.
+#[tokio::test(start_paused = true)]
+async fn where_what_is_marked_cannot_be_kept_nothing_is_begun() {
+    let vendor = Vendor::new("marks-full").await;
+    let (customer, way, [second, third]) = restored(&vendor).await;
+    let (state, clock) = (customer.state(), Arc::clone(&vendor.clock));
+    let full = clock.now() + Duration::from_secs(300);
+    state.watch(Arc::new(move |_| {
+        (clock.now() < full).then(|| Stop::Failed(std::io::Error::other("No space left on device")))
+    }));
+    let agent = customer.builder(&vendor, state).channel(way.clone(), HOST).open().unwrap();
+    let names = async {
+        for fence in 1_000_001..1_000_006 {
+            way.name_as(second.release.sequence(), second.release.digest(), fence);
+            tokio::time::sleep(Duration::from_secs(200)).await;
+        }
+    };
+    tokio::select! {
+        () = agent.run(std::future::pending()) => {}
+        () = names => {}
+    }
+    assert_eq!((customer.runs().await, customer.look().floor), (digest(b"third"), Some(third.release.sequence())));
+}
+
+/// Nor what an old copy of the state had begun: another release followed it.
+#[tokio::test(start_paused = true)]
+async fn what_an_old_state_had_begun_is_not_finished_after_something_newer() {
+    let vendor = Vendor::new("marks-begun").await;
+    let customer = vendor.customer("c0").await;
+    let second = vendor.publish(&release(b"second"), b"second").await;
+    let third = vendor.publish(&release(b"third"), b"third").await;
+    let way = Desire::new(vendor.router());
+    way.name(&second);
+    let works = |purpose: &Purpose| matches!(purpose, Purpose::Watch);
+    let access = Late { inner: memory::agent(&customer.config), from: Timestamp::MAX, hangs: true, works };
+    let builder = customer.builder_with(&vendor, customer.state(), Arc::new(access));
+    let agent = builder.channel(way.clone(), HOST).open().unwrap();
+    vendor.live(std::slice::from_ref(&agent), Duration::from_secs(120)).await;
+    drop(agent);
+    let copied = std::fs::read(customer.folder.join("state")).unwrap();
+    assert_eq!(customer.look().begun, Some(second.release.sequence()));
+    way.name_as(third.release.sequence(), third.release.digest(), 1_000_001);
+    let agent = customer.builder(&vendor, customer.state()).channel(way.clone(), HOST).open().unwrap();
+    vendor.live(std::slice::from_ref(&agent), Duration::from_secs(300)).await;
+    drop(agent);
+    assert_eq!(customer.runs().await, digest(b"third"));
+    std::fs::write(customer.folder.join("state"), copied).unwrap();
+    way.name_nothing();
+    let agent = customer.builder(&vendor, customer.state()).channel(way.clone(), HOST).open().unwrap();
+    vendor.live(std::slice::from_ref(&agent), Duration::from_secs(300)).await;
+    let status = customer.look();
+    assert_eq!((customer.runs().await, status.floor), (digest(b"third"), Some(third.release.sequence())));
+    assert_eq!((status.begun, status.last.map(|last| last.ended)), (None, Some(Ended::Fault(ErrorKind::Conflict))));
+}
+
+/// Files of a repository whose zips take long, as a manager may send them that wants an update to begin at another time.
+#[derive(Debug)]
+struct Slow {
+    inner: FolderTransport,
+    clock: Arc<dyn Clock>,
+    takes: Duration,
+}
+
+#[async_trait]
+impl Transport for Slow {
+    async fn fetch(&self, name: &str) -> Result<Option<ByteStream>> {
+        if !name.ends_with(".json") {
+            self.clock.sleep(self.takes).await;
+        }
+        self.inner.fetch(name).await
+    }
+}
+
+/// A release whose zip comes slowly, and its customer.
+async fn slow(vendor: &Vendor, takes: Duration) -> (Customer, Desire, AgentBuilder) {
+    let customer = vendor.customer("c0").await;
+    let second = vendor.publish(&release(b"second"), b"second").await;
+    let files = Slow { inner: vendor.files(), clock: Arc::clone(&vendor.clock), takes };
+    let way = Desire::new(vendor.router());
+    way.name(&second);
+    let verifier = customer.verifier(vendor, files);
+    let builder = customer.builder(vendor, customer.state()).verifier(verifier).channel(way.clone(), HOST);
+    (customer, way, builder)
+}
+
+/// However slowly its files come.
+#[tokio::test(start_paused = true)]
+async fn a_release_does_not_begin_after_its_window_or_its_approval_is_over() {
+    let vendor = Vendor::new("slow-window").await;
+    let (customer, way, builder) = slow(&vendor, Duration::from_secs(20 * 60)).await;
+    let now = vendor.clock.now();
+    let hours = [now, now + Duration::from_secs(10 * 60)].map(|at| at.strftime("%H:%M").to_string());
+    let window = Window::read(&format!("daily {} UTC", hours.join("-")), now).unwrap();
+    let agent = builder.policy(Policy::new().updating_in(window)).open().unwrap();
+    vendor.live(std::slice::from_ref(&agent), Duration::from_secs(3600)).await;
+    let states = way.states().join("\n");
+    assert!(states.contains("window") && !states.contains("beginning"), "{states}");
+    assert_eq!(customer.runs().await, digest(b"first"));
+    drop(agent);
+
+    let vendor = Vendor::new("slow-approval").await;
+    let (customer, way, builder) = slow(&vendor, Duration::from_secs(20 * 60)).await;
+    let agent = builder.open().unwrap();
+    let withdrawn = async {
+        vendor.clock.sleep(Duration::from_secs(10 * 60)).await;
+        agent.set_policy(Policy::new().approving([]));
+        vendor.clock.sleep(Duration::from_secs(50 * 60)).await;
+    };
+    tokio::select! {
+        () = agent.run(std::future::pending()) => {}
+        () = withdrawn => {}
+    }
+    let states = way.states().join("\n");
+    assert!(states.contains("approval") && !states.contains("beginning"), "{states}");
+    assert_eq!(customer.runs().await, digest(b"first"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_that_come_too_slowly_are_not_waited_for() {
+    let vendor = Vendor::new("slow").await;
+    let (customer, way, builder) = slow(&vendor, Duration::from_secs(2 * 3600)).await;
+    let agent = builder.open().unwrap();
+    vendor.live(std::slice::from_ref(&agent), Duration::from_secs(40 * 60)).await;
+    let states = way.states().join("\n");
+    assert!(states.contains("unreachable") && !states.contains("beginning"), "{states}");
+    assert_eq!(customer.runs().await, digest(b"first"));
+}
+
+/// Neither for them nor for a manager that says to come again in an hour.
+#[tokio::test(start_paused = true)]
+async fn who_stops_an_agent_does_not_wait_for_a_manager() {
+    let vendor = Vendor::new("slow-stopped").await;
+    let (customer, way, builder) = slow(&vendor, Duration::from_secs(20 * 60)).await;
+    let agent = builder.open().unwrap();
+    let (clock, began) = (Arc::clone(&vendor.clock), vendor.clock.now());
+    agent.run(clock.sleep(Duration::from_secs(120))).await;
+    let took = Duration::try_from(clock.now().duration_since(began)).unwrap();
+    assert!(took < Duration::from_secs(130), "{took:?}");
+    assert!(!way.states().join("\n").contains("beginning"), "{:?}", way.states());
+    assert_eq!(customer.runs().await, digest(b"first"));
+}
+
 /// A cloud that answers nothing.
 #[tokio::test(start_paused = true)]
 async fn who_stops_an_agent_does_not_wait_for_its_look_at_a_cloud_that_hangs() {
     let vendor = Vendor::new("stopped").await;
     let customer = vendor.customer("c0").await;
     let clock = Arc::clone(&vendor.clock);
-    let access = Late { from: Timestamp::MAX, hangs: true, inner: memory::agent(&customer.config) };
+    let access = Late { from: Timestamp::MAX, hangs: true, works: |_| false, inner: memory::agent(&customer.config) };
     let builder = customer.builder_with(&vendor, customer.state(), Arc::new(access));
     let agent = builder.channel(Desire::new(vendor.router()), HOST).open().unwrap();
     let began = clock.now();

@@ -1,17 +1,19 @@
 //! Over real connections of this machine: a whole life by HTTP, and servers that are no manager.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alien_agent::{Agent, Channel, Https};
-use alien_core::{Clock, ErrorKind, SystemClock, memory};
+use alien_core::{Clock, Delivery, ErrorKind, SystemClock, memory};
 use alien_release::Verifier;
+use alien_release::agent::Ended;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 use http::Request;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::authority::Authority;
 use crate::world::{HOST, Vendor, digest, release};
@@ -94,6 +96,79 @@ async fn a_release_reaches_an_agent_by_http() {
     assert_eq!(customer.runs().await, digest(b"second"));
 }
 
+/// Serves by TLS, as this machine's `localhost`. Whoever does not trust its certificate ends the connection.
+fn served_by_tls(listener: TcpListener, tls: TlsAcceptor, router: Router) {
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (tls, router) = (tls.clone(), router.clone());
+            tokio::spawn(async move {
+                let Ok(stream) = tls.accept(stream).await else { return };
+                let service = hyper_util::service::TowerToHyperService::new(router);
+                let connection = hyper::server::conn::http1::Builder::new();
+                let _ = connection.serve_connection(hyper_util::rt::TokioIo::new(stream), service).await;
+            });
+        }
+    });
+}
+
+/// The customer's admin has set up again, because the vendor's root keys were stolen: the new root is at another manager.
+#[tokio::test]
+async fn after_a_record_with_another_manager_and_root_an_agent_takes_releases_of_these() {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let vendor = Vendor::on("moved-from", Arc::clone(&clock)).await;
+    let customer = vendor.customer("c0").await;
+    let agent = customer.builder(&vendor, customer.state()).open().unwrap();
+    // It trusts the root of before.
+    let verifier = Verifier::new(vendor.delivery().1, customer.folder.join("trust"), vendor.files());
+    verifier.with_clock(Arc::clone(&clock)).decide(1.into()).await.unwrap();
+
+    let authority = Authority::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = format!("localhost:{}", listener.local_addr().unwrap().port());
+    let next = Vendor::at("moved-to", Arc::clone(&clock), &host).await;
+    served_by_tls(listener, authority.acceptor("localhost"), next.router());
+    let (manager, root) = next.delivery();
+    let mut moved = customer.record.clone();
+    moved.delivery = Delivery::Pull { manager, root };
+    let given = async {
+        assert!(agent.give(&customer.record).unwrap());
+        clock.sleep(Duration::from_millis(500)).await;
+        assert!(agent.give(&moved).unwrap());
+        std::future::pending::<()>().await;
+    };
+    let began = Instant::now();
+    tokio::select! {
+        () = agent.run(std::future::pending()) => {}
+        () = given => {}
+    }
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(500) && took < Duration::from_secs(5), "{took:?}");
+    drop(agent);
+
+    let state = customer.state();
+    next.register(&moved, state.public_key()).await;
+    let second = next.publish(&release(b"second"), b"second").await;
+    let agent = Agent::builder(state, memory::agent(&customer.config)).clock(Arc::clone(&clock));
+    let agent = agent.ca(authority.pem.as_bytes()).open().unwrap();
+    let begun = async {
+        while next.agents.seen(customer.id).await.unwrap().is_none() {
+            clock.sleep(Duration::from_millis(100)).await;
+        }
+        next.begin(&second, crate::world::plan()).await;
+        while customer.look().last.is_none() {
+            clock.sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::select! {
+        () = agent.run(std::future::pending()) => {}
+        ended = next.fleet.worker().run(std::future::pending()) => ended.unwrap(),
+        () = begun => {}
+    }
+    assert_eq!(customer.look().last.map(|last| last.ended), Some(Ended::Done));
+    assert_eq!(customer.runs().await, digest(b"second"));
+}
+
 /// A proxy that opens TLS has a certificate of an authority that only its own network knows.
 #[tokio::test]
 async fn a_certificate_of_an_authority_that_is_not_known_is_told_and_taken_once_it_is_given() {
@@ -101,20 +176,7 @@ async fn a_certificate_of_an_authority_that_is_not_known_is_told_and_taken_once_
     let tls = authority.acceptor("localhost");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("https://localhost:{}", listener.local_addr().unwrap().port());
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let tls = tls.clone();
-            tokio::spawn(async move {
-                // Who does not trust it ends the connection.
-                let Ok(stream) = tls.accept(stream).await else { return };
-                let router = Router::new().route("/v1", get(|| async { "here" }));
-                let service = hyper_util::service::TowerToHyperService::new(router);
-                let connection = hyper::server::conn::http1::Builder::new();
-                let _ = connection.serve_connection(hyper_util::rt::TokioIo::new(stream), service).await;
-            });
-        }
-    });
+    served_by_tls(listener, tls, Router::new().route("/v1", get(|| async { "here" })));
     let error = asked(&Https::new(&base).unwrap(), "/v1").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("is not trusted") && error.to_string().contains("`--ca`"), "{error}");

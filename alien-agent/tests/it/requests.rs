@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use alien_agent::{Agent, Channel, Policy};
-use alien_core::{CommandId, ErrorKind, ResourceId, Result};
+use alien_core::{CommandId, ErrorKind, Function, Live, Manager, ResourceId, Result, memory};
 use async_trait::async_trait;
 use http::{Request, Response};
 use jiff::SignedDuration;
@@ -70,6 +70,28 @@ async fn a_log_is_sent_where_the_customer_lets_it() {
     let sending = agent(&vendor, &customer, policy.sending_logs(api()), Way::to(vendor.router()));
     let lines = meanwhile(&sending, vendor.fleet.logs(customer.id, &api(), None, 10)).await.unwrap();
     assert_eq!(lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["command hello"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_long_log_no_more_is_read_and_sent_than_a_manager_keeps() {
+    let vendor = Vendor::new("long-log").await;
+    let customer = vendor.customer("c0").await;
+    let manager = Manager::new(memory::agent(&customer.config), customer.record.clone());
+    let function = manager.find::<Function, Live>("api").unwrap();
+    for _ in 0..60 {
+        manager.dispatch(&function, &[b'x'; 30 << 10]).await.unwrap();
+    }
+    let way = Way::to(vendor.router());
+    let sending = agent(&vendor, &customer, Policy::new().sending_logs(api()), way.clone());
+    let lines = meanwhile(&sending, vendor.fleet.logs(customer.id, &api(), None, 10_000)).await.unwrap();
+    let bytes: usize = lines.iter().map(|line| line.text.len()).sum();
+    assert!((1 << 20..(1 << 20) + (31 << 10)).contains(&bytes), "{bytes}");
+    let sent = way.sent.lock().unwrap();
+    let pages = sent.iter().filter(|(call, _)| call.contains("/logs/"));
+    let pages: Vec<serde_json::Value> = pages.map(|(_, body)| serde_json::from_slice(body).unwrap()).collect();
+    assert_eq!(pages.iter().map(|page| page["lines"].as_array().unwrap().len()).sum::<usize>(), lines.len());
+    let more: Vec<bool> = pages.iter().map(|page| page["more"] == true).collect();
+    assert!(more.len() > 5 && more.iter().rev().skip(1).all(|more| *more) && !more[more.len() - 1], "{more:?}");
 }
 
 /// A manager that gives the same command again and again, also after a start.

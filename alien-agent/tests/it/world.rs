@@ -139,6 +139,11 @@ impl Vendor {
         repository.publish(&published.release, published.twin.as_ref(), &artifacts).await.unwrap();
     }
 
+    /// The files of its repository.
+    pub(crate) fn files(&self) -> FolderTransport {
+        FolderTransport::new(self.folder.join("repository"))
+    }
+
     pub(crate) fn delivery(&self) -> (ManagerUrl, RootDigest) {
         (format!("https://{}", self.host).parse().unwrap(), self.root.digest().clone())
     }
@@ -255,7 +260,7 @@ impl Customer {
     pub(crate) fn builder_with(&self, vendor: &Vendor, state: State, access: Arc<dyn Impersonate>) -> AgentBuilder {
         Agent::builder(state, access)
             .clock(Arc::clone(&vendor.clock))
-            .verifier(self.verifier(vendor, FolderTransport::new(vendor.folder.join("repository"))))
+            .verifier(self.verifier(vendor, vendor.files()))
             .channel(Way::to(vendor.router()), HOST)
     }
 

@@ -195,6 +195,26 @@ impl Report {
         self
     }
 
+    /// Leaves out the cloud's own words.
+    #[must_use]
+    pub fn without_texts(mut self) -> Self {
+        let failed = match &mut self.outcome {
+            Some(Attempt { ended: Ended::Failed(failed), .. }) => Some(failed),
+            _ => None,
+        };
+        let failed = failed.into_iter().flat_map(BTreeMap::values_mut);
+        self.resources.values_mut().chain(failed).for_each(|condition| condition.text = None);
+        self
+    }
+
+    /// Leaves out the cloud's own words if the report has more than [`Message::MOST`] bytes with them. Without them, one of the largest
+    /// stack has fewer.
+    #[must_use]
+    pub fn fitted(self) -> Self {
+        let length = serde_json::to_vec(&self).map_or(usize::MAX, |json| json.len());
+        if length <= Self::MOST { self } else { self.without_texts() }
+    }
+
     /// Sets how a resource is.
     #[must_use]
     pub fn with(mut self, resource: ResourceId, condition: Condition) -> Self {
@@ -207,7 +227,7 @@ impl sealed::Sealed for Report {}
 
 impl Message for Report {
     const CONTEXT: &'static str = "alien/agent/report";
-    const MOST: usize = 64 << 10;
+    const MOST: usize = 512 << 10;
     const NAME: &'static str = "a report";
 
     fn deployment(&self) -> DeploymentId {

@@ -1,6 +1,7 @@
 //! What an agent and its manager say to each other: one text for one message, read back by every later version, and refused
 //! where it is another.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
@@ -208,6 +209,29 @@ fn a_message_that_is_too_large_is_neither_sent_nor_read() {
     longer.text = Some("x".repeat(257));
     let told = Signed::of(&report().with("api".parse().unwrap(), longer), &key).unwrap_err().to_string();
     assert!(told.contains("resources.api.text") && told.contains("257 bytes"), "{told}");
+}
+
+/// Else an agent with many resources that fail could say nothing, and would begin nothing.
+#[test]
+fn a_report_of_the_largest_stack_is_sent_if_need_be_without_the_clouds_words() {
+    let key = SigningKey::generate().unwrap();
+    let each = |condition: &Condition| {
+        let ids = (0..1_000).map(|number| format!("{}{number:03}", "a".repeat(60)).parse().unwrap());
+        ids.map(|id| (id, condition.clone())).collect::<BTreeMap<alien_core::ResourceId, Condition>>()
+    };
+    let of = |condition: Condition| {
+        let mut report = report();
+        report.resources = each(&condition);
+        let ended = Ended::Failed(each(&condition));
+        report.ended(Attempt { release: 1.into(), fence: 1, ended })
+    };
+    let worded = of(Condition::failed(ErrorKind::AlreadyExists).because(&"\u{1}".repeat(256)));
+    assert_eq!(Signed::of(&worded, &key).unwrap_err().kind(), ErrorKind::TooLarge);
+    let fitted = worded.fitted();
+    assert_eq!(fitted, of(Condition::failed(ErrorKind::AlreadyExists)));
+    Signed::of(&fitted, &key).unwrap();
+    let small = report().with("api".parse().unwrap(), Condition::failed(ErrorKind::Denied).because("no"));
+    assert_eq!(small.clone().fitted(), small);
 }
 
 #[test]
