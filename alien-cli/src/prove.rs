@@ -281,7 +281,11 @@ impl Folder {
             let what = format!("`{}` is there, and may have what an earlier run found", path.display());
             return Err(Failure::form("--out", what, "name another folder"));
         }
-        fs::create_dir_all(path).map_err(unwritten)?;
+        // It names the account and its things.
+        let mut folder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+        folder.recursive(true).create(path).map_err(unwritten)?;
         let file =
             |name: &str| Ok::<_, Failure>(Arc::new(Mutex::new(File::create(path.join(name)).map_err(unwritten)?)));
         let (calls, exchanges) = (file("calls.jsonl")?, file(alien_prove::EXCHANGES)?);

@@ -49,9 +49,10 @@ const LONGEST: usize = 1 << 20;
 const REDACTED: &str = "redacted";
 
 /// Fields whose value is a secret, in lower case and without what separates words.
-const SECRETS: [&str; 27] = [
+const SECRETS: [&str; 30] = [
     "accesskeyid",
     "accesstoken",
+    "accountkey",
     "assertion",
     "authorization",
     "clientassertion",
@@ -72,6 +73,8 @@ const SECRETS: [&str; 27] = [
     "secretaccesskey",
     "securitytoken",
     "sessiontoken",
+    "sharedaccesskey",
+    "sharedaccesssignature",
     "sharedkey",
     "sig",
     "signature",
@@ -79,10 +82,11 @@ const SECRETS: [&str; 27] = [
     "webidentitytoken",
 ];
 
-/// A name may have one of a service before it: `X-…-Security-Token`.
+/// A name may have one of a service before it: `X-…-Security-Token`, `X-…-Signature`.
 fn is_secret(name: &str) -> bool {
     let words: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    SECRETS.contains(&words.as_str()) || name.to_ascii_lowercase().ends_with("-security-token")
+    let name = name.to_ascii_lowercase();
+    SECRETS.contains(&words.as_str()) || ["-security-token", "-signature"].iter().any(|end| name.ends_with(end))
 }
 
 /// Returns whether a field is the name of a pair, as `key` and `value` of a tag are: that key is no secret.
@@ -175,18 +179,22 @@ fn hide(json: &mut Value) {
             }
         }
         Value::Array(items) => items.iter_mut().for_each(hide),
-        Value::String(text) => *text = bearerless(text),
+        Value::String(text) => *text = pairs(text),
         _ => {}
     }
 }
 
-/// Hides the secrets of a form or a query. Other text stays as it is.
+/// Hides the secrets of a form, a query or a connection string, wherever one stands in a text. Other text stays as it is.
 fn pairs(text: &str) -> String {
-    let hidden = |pair: &str| match pair.split_once('=') {
-        Some((name, _)) if is_secret(name) => format!("{name}={REDACTED}"),
-        _ => bearerless(pair),
+    let ends = |c: char| matches!(c, '&' | '?' | ';' | '"') || c.is_whitespace();
+    let hidden = |part: &str| {
+        let (pair, end) = part.split_at(part.rfind(ends).unwrap_or(part.len()));
+        match pair.split_once('=') {
+            Some((name, _)) if is_secret(name) => format!("{name}={REDACTED}{end}"),
+            _ => bearerless(pair) + end,
+        }
     };
-    text.split('&').map(hidden).collect::<Vec<_>>().join("&")
+    text.split_inclusive(ends).map(hidden).collect()
 }
 
 /// Hides the secrets of a document in XML: elements without others in them.
@@ -219,7 +227,8 @@ fn bearerless(text: &str) -> String {
         let (before, word) = rest.split_at(begin);
         let (word, after) = word.split_at(word.find(|c| !is_of_a_token(c)).unwrap_or(word.len()));
         shown.push_str(before);
-        let is_signed = word.starts_with("eyJ") && word.matches('.').count() == 2;
+        // A sentence may end with it.
+        let is_signed = word.starts_with("eyJ") && word.trim_end_matches('.').matches('.').count() == 2;
         shown.push_str(if is_signed || word.starts_with("ya29.") { REDACTED } else { word });
         rest = after;
     }
@@ -256,6 +265,18 @@ mod tests {
         assert_eq!(asked.clone().with_answer(200, [], tags.as_bytes()).answer, json!(tags));
         let alone = asked.clone().with_answer(200, [], format!("<R><Key>{SECRET}</Key></R>").as_bytes());
         assert_eq!(alone.answer, json!("<R><Key>redacted</Key></R>"));
+        for wrong in [
+            format!("https://b.s3.example/x?versionId=1&X-Amz-Security-Token={SECRET}&X-Amz-Signature={SECRET}"),
+            format!("see https://h.example/b?sv=1&sig={SECRET} or {token}."),
+            format!("DefaultEndpointsProtocol=https;AccountName=shop;AccountKey={SECRET};EndpointSuffix=example"),
+        ] {
+            for body in [wrong.clone(), json!({ "location": wrong }).to_string(), json!([wrong]).to_string()] {
+                let shown = asked.clone().with_answer(200, [], body.as_bytes());
+                assert!(!shown.answer.to_string().contains(SECRET), "{shown:?}");
+            }
+        }
+        let harmless = "a=b&c=d; e \"f\" https://h.example/?page=2";
+        assert_eq!(asked.clone().with_answer(200, [], harmless.as_bytes()).answer, json!(harmless));
         let document = json!({
             "tags": [{ "key": "owner", "value": "shop" }], "key": SECRET,
             "access_token": SECRET, "keys": [{ "primarySharedKey": SECRET }], "nextToken": "page",

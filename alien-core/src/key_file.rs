@@ -30,11 +30,11 @@ pub fn open_key<T>(path: &Path, read: impl FnOnce(&str) -> Result<T, Problem>) -
 ///
 /// # Errors
 ///
-/// [`ErrorKind::AlreadyExists`] if there is such a file, which is left as it is; [`ErrorKind::Failed`] if it cannot be
+/// [`ErrorKind::AlreadyExists`] if there is such a file, which is left as it is; [`ErrorKind::Unavailable`] if it cannot be
 /// written.
 pub fn create_key(path: &Path, text: &str) -> Result<()> {
     let failed = |why: &dyn fmt::Display| {
-        Error::new(ErrorKind::Failed, format!("`{}` cannot be written: {why}", path.display()))
+        Error::new(ErrorKind::Unavailable, format!("`{}` cannot be written: {why}", path.display()))
     };
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

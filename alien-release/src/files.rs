@@ -58,10 +58,10 @@ pub(crate) fn read(folder: &Path, name: &str) -> Result<Option<Vec<u8>>> {
     match read_bytes(&path, LARGEST_BYTES) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(none) if none.is_missing() => Ok(None),
-        Err(unread) => Err(Error::new(ErrorKind::Failed, unread.to_string())),
+        Err(unread) => Err(Error::new(ErrorKind::Unavailable, unread.to_string())),
     }
 }
 
 pub(crate) fn failed(path: &Path, error: &io::Error) -> Error {
-    Error::new(ErrorKind::Failed, format!("`{}`: {error}", path.display()))
+    Error::new(ErrorKind::Unavailable, format!("`{}`: {error}", path.display()))
 }

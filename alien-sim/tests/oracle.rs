@@ -96,6 +96,8 @@ const UNMAPPED: &[&str] = &[
     "GET Microsoft.Storage/storageAccounts/fileServices/shares",
     "PUT Microsoft.Storage/storageAccounts/fileServices/shares",
     "DELETE Microsoft.Storage/storageAccounts/fileServices/shares",
+    "GET Microsoft.Network/routeTables",
+    "PUT Microsoft.Network/routeTables",
 ];
 
 /// The path of Resource Manager without the names of its parameters and without regard to case.

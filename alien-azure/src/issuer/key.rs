@@ -69,12 +69,12 @@ impl IssuerKey {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::AlreadyExists`] if there is such a file, which is left as it is; [`ErrorKind::Failed`] if it cannot be
+    /// [`ErrorKind::AlreadyExists`] if there is such a file, which is left as it is; [`ErrorKind::Unavailable`] if it cannot be
     /// written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let failed = |why: &dyn fmt::Display| {
-            Error::new(ErrorKind::Failed, format!("`{}` cannot be written: {why}", path.display()))
+            Error::new(ErrorKind::Unavailable, format!("`{}` cannot be written: {why}", path.display()))
         };
         let der: Pkcs8V1Der<'_> = self.pair.as_der().map_err(|error| failed(&error))?;
         let text = pem::written("PRIVATE KEY", der.as_ref());
@@ -192,7 +192,7 @@ go5tVVN3BRBsSw==\n\
         assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
         assert!(fs::read(&path).unwrap() == before, "a key was written over");
         let error = key.save(folder.0.join("absent").join("issuer.pem")).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Failed, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     }
 
     #[test]

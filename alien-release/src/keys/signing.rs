@@ -115,8 +115,8 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::AlreadyExists`] if there is such a file, which is left as it is; [`ErrorKind::Failed`] if it cannot be
-    /// written.
+    /// [`ErrorKind::AlreadyExists`] if there is such a file, which is left as it is; [`ErrorKind::Unavailable`] if it cannot
+    /// be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let text = self.pkcs8().and_then(|der| written(PLAIN, &der));
         created(path.as_ref(), text)
@@ -214,7 +214,7 @@ fn written(label: &'static str, der: &[u8]) -> Option<Zeroizing<String>> {
 fn created(path: &Path, text: Option<Zeroizing<String>>) -> Result<()> {
     let unencoded = || {
         let what = format!("`{}` cannot be written: the key cannot be encoded", path.display());
-        Error::new(ErrorKind::Failed, what)
+        Error::new(ErrorKind::Internal, what)
     };
     create_key(path, &text.ok_or_else(unencoded)?)
 }

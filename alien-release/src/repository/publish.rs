@@ -88,7 +88,7 @@ impl Repository {
     /// # Errors
     ///
     /// [`ErrorKind::AlreadyExists`] if there is a repository; [`ErrorKind::Input`] if this is not a first root file;
-    /// [`ErrorKind::Failed`] if the folder cannot be written.
+    /// [`ErrorKind::Unavailable`] if the folder cannot be written.
     pub fn create(folder: impl Into<PathBuf>, root: &Root) -> Result<Self> {
         let folder = folder.into();
         std::fs::create_dir_all(&folder).map_err(|error| files::failed(&folder, &error))?;
@@ -178,7 +178,7 @@ impl Repository {
     /// [`ErrorKind::Conflict`] if another release has this number, or a higher one is published; [`ErrorKind::Input`] if the twin is
     /// not this release's, if it is of another product, or if a zip is missing; [`ErrorKind::TooLarge`] if the release is too large, or the
     /// repository full; [`ErrorKind::Credentials`] if a key is missing, or not one that signs in this repository;
-    /// [`ErrorKind::Locked`] if another program publishes; [`ErrorKind::Failed`] if the folder cannot be written; those of the signers.
+    /// [`ErrorKind::Locked`] if another program publishes; [`ErrorKind::Unavailable`] if the folder cannot be written; those of the signers.
     pub async fn publish(
         &self,
         release: &PublishedRelease,

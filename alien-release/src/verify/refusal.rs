@@ -80,8 +80,7 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let kind = match refusal.kind {
             RefusalKind::Missing => ErrorKind::NotFound,
-            RefusalKind::Unreachable => ErrorKind::Unavailable,
-            RefusalKind::Storage => ErrorKind::Failed,
+            RefusalKind::Unreachable | RefusalKind::Storage => ErrorKind::Unavailable,
             RefusalKind::Expired => ErrorKind::Expired,
             _ => ErrorKind::Rejected,
         };

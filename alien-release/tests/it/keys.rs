@@ -85,7 +85,7 @@ fn a_key_is_saved_once_for_its_owner_and_read_again() {
     assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
     let error = key.save(folder.0.join("absent").join("key.pem")).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Failed, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
 }
 
 #[test]

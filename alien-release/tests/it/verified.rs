@@ -671,7 +671,7 @@ async fn what_is_trusted_is_whole_or_told() {
     std::fs::write(&file, "").unwrap();
     let nowhere = Verifier::new(vendor.root.clone(), file.join("trust"), FolderTransport::new(vendor.path()));
     let error: alien_core::Error = nowhere.decide(1.into()).await.unwrap_err().into();
-    assert_eq!(error.kind(), ErrorKind::Failed);
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
 }
 
 #[tokio::test]
