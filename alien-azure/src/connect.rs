@@ -35,14 +35,14 @@ const TOKEN_FILE: ConnectOption = ConnectOption {
 const ISSUER_KEY: ConnectOption = ConnectOption {
     name: "issuerKey",
     help: "the file with the private key of your issuer, in PEM, as `alien keys issuer` makes it: it signs a token for the \
-           subject of each deployment, in the place of `tokenFile`",
+           subject of each deployment, so you give no token of your own",
     side: Side::Vendor,
 };
 
 const ISSUER: ConnectOption = ConnectOption {
     name: "issuer",
-    help: "the URL of your issuer, for `issuerKey`: a deployment that trusts another one is refused; without it, the issuer \
-           of the record is used",
+    help: "the URL of your issuer, where its private key signs the tokens: a deployment that trusts another one is refused; \
+           without it, the issuer of the record is used",
     side: Side::Vendor,
 };
 

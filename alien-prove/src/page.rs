@@ -13,14 +13,31 @@ Nothing of this library has run on a real account yet. Its tests run on emulated
 clouds' documentation, beside the code that relies on it. This page lists the rest: each fact that no page says and no emulated cloud \
 shows, with the page that comes closest, what happens if it is not so, and what shows it.
 
-`alien-prove` shows it, with your own credentials, on a scratch deployment that it takes down again:
+`alien-prove` shows most of it, with your own credentials, on a scratch deployment that it takes down again. \
+Of the rest the last column says what to try by hand. `cargo install --locked --path alien-cli` builds the program:
 
 ```console
 $ alien-prove run --cloud aws --account 222222222222 --region eu-central-1 --vendor arn:aws:iam::222222222222:role/vendor \\
       --image public.ecr.aws/nginx/nginx@sha256:DIGEST --dry-run
 $ alien-prove run --cloud aws --account 222222222222 --region eu-central-1 --vendor arn:aws:iam::222222222222:role/vendor \\
       --image public.ecr.aws/nginx/nginx@sha256:DIGEST --vendor-credentials vendor --out proof
+$ alien-prove run --cloud gcp --project scratch-project --project-number 123456789012 --location europe-west3 \\
+      --vendor vendor@vendor-project.iam.gserviceaccount.com --vendor-credentials vendor.json \\
+      --image us-docker.pkg.dev/cloudrun/container/hello@sha256:DIGEST --out proof-gcp
+$ alien-prove run --cloud azure --tenant 11111111-1111-1111-1111-111111111111 \\
+      --subscription 22222222-2222-2222-2222-222222222222 --resource-group scratch --location germanywestcentral \\
+      --issuer https://oidc.vendor.example.com --issuer-key issuer/issuer-1.pem \\
+      --image us-docker.pkg.dev/cloudrun/container/hello@sha256:DIGEST --out proof-azure
 ```
+
+* `--dry-run` calls nothing. It prints what a run costs, and each call with the right that it needs.
+* `--vendor` is whom the scratch deployment trusts: on AWS a role or a user, on Google Cloud a service account. `--vendor-credentials` are its \
+credentials, unless you have them already as the admin: on AWS a profile, on Google Cloud the file of a key. On Azure the vendor is \
+[the issuer](azure.md#the-vendors-issuer), and its key signs the token.
+* `--image` runs as a container, and on Google Cloud and Azure as each function too. There it listens on the port in `PORT`, or on 8080, as the \
+image above does; on AWS it has to run, and nothing else. It is one that the cloud can pull: [AWS](aws.md), [Google Cloud](gcp.md), \
+[Azure](azure.md). With `--commands` it answers commands, and then these are tried on Google Cloud and Azure too.
+* `DIGEST` stands for the 64 hexadecimal digits of the image's digest: `docker buildx imagetools inspect IMAGE` prints it.
 
 It plans, sets up, enters as the vendor, watches, updates, sends a command, reads logs, tries what must be refused, revokes, sets up \
 again, and takes everything down, also after Ctrl-C. Then it prints this table with what it found. The folder of `--out` has that as \

@@ -17,7 +17,8 @@ becomes of it:
 * **The vendor's**: code, environment, size, and how it is started and rolled out. A size beyond the bounds that the stack gives, or
   another size where it gives none, is told by `status`, and `up` sets it back. On AWS, IAM keeps a
   container's processors and memory within it; another count of its tasks is told, and `up --reset-live` sets it.
-* **It stays**: nothing keeps it and nothing sets it back. It is disclosed here, by `alien review`, and by `alien audit`.
+* **It stays**: nothing keeps it and nothing sets it back. It is disclosed here, and by `alien permissions`, `alien audit` and
+  `alien-deploy review`.
 
 What code can reach with a field is no more than what the identity that it runs as can reach, unless a line says otherwise.
 
