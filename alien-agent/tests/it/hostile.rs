@@ -368,9 +368,9 @@ async fn files_that_come_too_slowly_are_not_waited_for() {
     assert_eq!(customer.runs().await, digest(b"first"));
 }
 
-/// Neither for them nor for a manager that says to come again in an hour.
+/// Who stops it does not wait for them.
 #[tokio::test(start_paused = true)]
-async fn who_stops_an_agent_does_not_wait_for_a_manager() {
+async fn who_stops_an_agent_does_not_wait_for_its_files() {
     let vendor = Vendor::new("slow-stopped").await;
     let (customer, way, builder) = slow(&vendor, Duration::from_secs(20 * 60)).await;
     let agent = builder.open().unwrap();

@@ -99,6 +99,8 @@ async fn of_a_long_log_no_more_is_read_and_sent_than_a_manager_keeps() {
 struct Again {
     way: Way,
     id: CommandId,
+    /// Whether it says to come again in an hour, whatever is answered.
+    is_busy: bool,
 }
 
 #[async_trait]
@@ -113,6 +115,10 @@ impl Channel for Again {
             return Ok(Response::new(desired.to_string().into_bytes()));
         }
         if path.starts_with("/v1/agent/commands/") {
+            if self.is_busy {
+                let busy = Response::builder().status(503).header("retry-after", "3600");
+                return Ok(busy.body(Vec::new()).unwrap());
+            }
             let is_take = String::from_utf8_lossy(request.body()).contains("\"take\"");
             let mut answer = Response::new(if is_take { b"hello".to_vec() } else { Vec::new() });
             *answer.status_mut() = if is_take { http::StatusCode::OK } else { http::StatusCode::NO_CONTENT };
@@ -123,10 +129,24 @@ impl Channel for Again {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_stops_an_agent_does_not_wait_for_a_manager_that_is_busy() {
+    let vendor = Vendor::new("busy").await;
+    let customer = vendor.customer("c0").await;
+    let way = Again { way: Way::to(vendor.router()), id: CommandId::new(), is_busy: true };
+    // The policy lets no command: it is refused.
+    let refusing = agent(&vendor, &customer, Policy::new(), way.clone());
+    let began = vendor.clock.now();
+    refusing.run(vendor.clock.sleep(Duration::from_secs(120))).await;
+    let took = vendor.clock.now().duration_since(began);
+    assert!(took >= SignedDuration::from_secs(120) && took < SignedDuration::from_secs(130), "{took:?}");
+    assert!(way.way.calls.load(Ordering::SeqCst) > 0, "it was asked for");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_command_is_carried_out_once_however_often_it_is_given() {
     let vendor = Vendor::new("once").await;
     let customer = vendor.customer("c0").await;
-    let way = Again { way: Way::to(vendor.router()), id: CommandId::new() };
+    let way = Again { way: Way::to(vendor.router()), id: CommandId::new(), is_busy: false };
     let calls = Arc::clone(&way.way.calls);
     for _ in 0..2 {
         let policy = Policy::new().answering_commands(api());
