@@ -40,8 +40,17 @@ struct Scratch {
     product: Product,
 }
 
+/// The options that name credentials: each cloud that has such an option calls it otherwise.
+const OF_CREDENTIALS: [&str; 2] = ["profile", "credentials"];
+
 impl Scratch {
     fn of(args: &mut RunArgs) -> Result<Self, Failure> {
+        let takes_credentials = args.cloud.options().iter().any(|option| OF_CREDENTIALS.contains(&option.name));
+        if args.vendor_credentials.is_some() && !takes_credentials {
+            let what = format!("the vendor has neither a profile nor a file of credentials on {}", args.cloud.cloud());
+            let help = "leave it out, and name the key that signs the vendor's tokens, or the file of one";
+            return Err(Failure::form("--vendor-credentials", what, help));
+        }
         let product = Product::new(args.cloud, &args.image, args.commands)?;
         let id = DeploymentId::new();
         // Some clouds do not give a name again for days, so no two runs have the same.
@@ -150,9 +159,8 @@ async fn living(args: &RunArgs, scratch: Scratch, folder: &Folder, shown: Shown)
     };
     folder.write(alien_prove::BEGUN, &begun)?;
     let vendors = match &args.vendor_credentials {
-        // Each cloud that has such an option calls it otherwise.
         Some(given) => {
-            let own = options.iter().filter(|option| ["profile", "credentials"].contains(&option.name));
+            let own = options.iter().filter(|option| OF_CREDENTIALS.contains(&option.name));
             own.fold(vendors, |connection, option| connection.with_option(option.name, given))
         }
         None => vendors,

@@ -1,5 +1,5 @@
 //! Describe a product once, as a [`Stack`] of cloud-neutral resources, each **frozen** or **live**; derive from it
-//! three separate layers of permissions; and prove what they cannot do.
+//! three separate layers of permissions; and audit what they allow.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -13,7 +13,7 @@ use crate::bad::{Bad, Server};
 use crate::fleet::Fleet;
 use crate::invite::{CLOUDS, record};
 use crate::network::Case;
-use crate::{AWS, MY_APP, alien, alien_deploy, done, ended, file, nowhere, out, told, with};
+use crate::{AWS, AZURE, GCP, MY_APP, alien, alien_deploy, done, ended, file, nowhere, out, ran, refused, told, with};
 
 fn failed(arguments: &[&str], exit: Exit) -> Value {
     let output = alien(arguments);
@@ -21,6 +21,16 @@ fn failed(arguments: &[&str], exit: Exit) -> Value {
     let failed: Value = serde_json::from_str(&out(&output)).unwrap();
     assert_eq!(failed["error"]["code"], exit.code(), "{failed}");
     failed
+}
+
+#[test]
+fn credentials_of_a_vendor_who_has_none_on_a_cloud_are_refused() {
+    let image = format!("registry.example/app@sha256:{}", "1".repeat(64));
+    let run = ["run", "--dry-run", "--image", &image, "--vendor-credentials", "vendor"];
+    let prove = |target: &[&str]| ran(env!("CARGO_BIN_EXE_alien-prove"), &with(&run, target));
+    let told = refused(&prove(&AZURE));
+    assert!(told.contains("`--vendor-credentials`: the vendor has neither a profile nor"), "{told}");
+    done(&prove(&GCP));
 }
 
 #[test]
