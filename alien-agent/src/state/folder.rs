@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use alien_core::adapter::{LARGEST_TEXT, read_bytes};
 use alien_core::{Error, ErrorKind, Result};
@@ -66,6 +68,22 @@ pub(super) struct Folder {
     _lock: File,
 }
 
+/// How often it is tried to lock a folder, and how long it is waited in between.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// Takes a lock. What a program starts has the program's locks too, until it runs: so a lock may be held for an instant after its agent has
+/// ended.
+fn locked(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+            ended => return ended,
+        }
+    }
+    file.try_lock()
+}
+
 impl Folder {
     /// Takes the folder, which is made if it is not there, for its owner alone (mode 700).
     ///
@@ -80,7 +98,7 @@ impl Folder {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(path).map_err(|error| failed(&error))?;
         let lock = owned().create(true).truncate(false).open(path.join(LOCK)).map_err(|error| failed(&error))?;
-        lock.try_lock().map_err(|error| match error {
+        locked(&lock).map_err(|error| match error {
             TryLockError::WouldBlock => {
                 let what = format!("another agent runs on the state in `{}`", path.display());
                 Error::new(ErrorKind::Locked, what).because("stop it first, or give each its own folder")
