@@ -266,7 +266,7 @@ mod tests {
         let alone = asked.clone().with_answer(200, [], format!("<R><Key>{SECRET}</Key></R>").as_bytes());
         assert_eq!(alone.answer, json!("<R><Key>redacted</Key></R>"));
         for wrong in [
-            format!("https://b.s3.example/x?versionId=1&X-Amz-Security-Token={SECRET}&X-Amz-Signature={SECRET}"),
+            format!("https://b.store.example/x?versionId=1&X-Amz-Security-Token={SECRET}&X-Amz-Signature={SECRET}"),
             format!("see https://h.example/b?sv=1&sig={SECRET} or {token}."),
             format!("DefaultEndpointsProtocol=https;AccountName=shop;AccountKey={SECRET};EndpointSuffix=example"),
         ] {
