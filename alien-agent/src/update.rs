@@ -27,7 +27,7 @@ const LONGEST: Duration = Duration::from_secs(30 * 60);
 const BAKING: SignedDuration = SignedDuration::from_mins(15);
 /// How often an attempt is made whose end nobody knows.
 const TRIES: u32 = 5;
-/// How long it may take to verify and fetch a release: whoever serves its files may send them slowly.
+/// Bounds the time to verify and fetch a release: a repository may send its files slowly.
 const FETCHING: Duration = Duration::from_secs(30 * 60);
 /// How long to wait before an outcome that could not be kept is kept again.
 const UNKEPT: Duration = Duration::from_secs(5);

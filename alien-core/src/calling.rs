@@ -132,7 +132,7 @@ impl CallConfig {
         self
     }
 
-    /// Sets a function that receives each failure after which a call is tried again: for whoever waits meanwhile.
+    /// Sets a function that receives each failure before a call is retried, for example to show progress.
     #[must_use]
     pub fn with_retries(mut self, retries: Retries) -> Self {
         self.retries = Some(retries);

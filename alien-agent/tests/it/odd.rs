@@ -96,7 +96,7 @@ async fn a_release_reaches_an_agent_by_http() {
     assert_eq!(customer.runs().await, digest(b"second"));
 }
 
-/// Serves by TLS, as this machine's `localhost`. Whoever does not trust its certificate ends the connection.
+/// Serves a router over TLS on a port of `localhost`. A client that does not trust the certificate closes the connection.
 fn served_by_tls(listener: TcpListener, tls: TlsAcceptor, router: Router) {
     tokio::spawn(async move {
         loop {
